@@ -1,0 +1,1 @@
+"""Values of the field: labels, matchers, numbers, durations, alerts. Nothing here acts."""

@@ -1,0 +1,88 @@
+"""Symbols: strings as small integers, so that label work is arithmetic on arrays.
+
+Id 0 is the empty string, which is how Prometheus spells "no such label". A `Symbols` only grows;
+`ScopedSymbols` lays the strings that one query makes up (label_replace, count_values) over it,
+under negative ids, and is thrown away with the query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from zseval.model.arrays import Ids
+
+__all__ = ["ScopedSymbols", "SymbolTable", "Symbols"]
+
+
+class SymbolTable(Protocol):
+    """What label columns need of a string table."""
+
+    def intern(self, text: str) -> int: ...
+    def find(self, text: str) -> int | None: ...
+    def text(self, symbol: int) -> str: ...
+
+
+class Symbols:
+    """One id for each distinct string. Single writer; readers in other threads see whole entries."""
+
+    __slots__ = ("_ids", "_texts")
+
+    def __init__(self) -> None:
+        self._texts: list[str] = [""]
+        self._ids: dict[str, int] = {"": 0}
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def intern(self, text: str) -> int:
+        symbol = self._ids.get(text)
+        if symbol is None:
+            symbol = len(self._texts)
+            self._texts.append(text)  # before the id is published: a reader never finds an id without text
+            self._ids[text] = symbol
+        return symbol
+
+    def find(self, text: str) -> int | None:
+        return self._ids.get(text)
+
+    def text(self, symbol: int) -> str:
+        return self._texts[symbol]
+
+
+class ScopedSymbols:
+    """Strings of one query over a base table; its own get the ids -1, -2, …
+
+    Select everything the query reads before interning: a string that enters the base afterwards
+    would otherwise have two ids here.
+    """
+
+    __slots__ = ("_base", "_ids", "_texts")
+
+    def __init__(self, base: SymbolTable) -> None:
+        self._base = base
+        self._texts: list[str] = [""]
+        self._ids: dict[str, int] = {}
+
+    def intern(self, text: str) -> int:
+        symbol = self.find(text)
+        if symbol is None:
+            symbol = self._ids[text] = -len(self._texts)
+            self._texts.append(text)
+        return symbol
+
+    def find(self, text: str) -> int | None:
+        symbol = self._ids.get(text)
+        return self._base.find(text) if symbol is None else symbol
+
+    def text(self, symbol: int) -> str:
+        return self._texts[-symbol] if symbol < 0 else self._base.text(symbol)
+
+
+def texts(table: SymbolTable, symbols: Ids) -> Sequence[str]:
+    """The strings of int32[N] symbols."""
+    unique, inverse = np.unique(symbols, return_inverse=True)
+    known = [table.text(int(symbol)) for symbol in unique]
+    return [known[index] for index in inverse]

@@ -1,0 +1,1 @@
+"""PromQL: text to tree, tree to plan, plan to matrices."""

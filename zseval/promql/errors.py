@@ -1,0 +1,36 @@
+"""The ways a query fails, each a PromQLError, by what the HTTP API calls them."""
+
+from __future__ import annotations
+
+from zseval.errors import Position, PromQLError
+
+__all__ = ["EvaluationError", "ParseError", "QueryCanceledError", "QueryTimeoutError", "TooManySamplesError"]
+
+
+class ParseError(PromQLError):
+    """A text that is not PromQL, or whose types do not fit (`bad_data`).
+
+    `str()` is Prometheus' text: `1:5: parse error: …`. position counts from 1.
+    """
+
+    def __init__(self, message: str, position: Position, query: str) -> None:
+        self.message = message
+        self.position = position
+        self.query = query
+        super().__init__(f"{position}: parse error: {message}")
+
+
+class EvaluationError(PromQLError):
+    """A well-formed query that these data cannot answer (`execution`)."""
+
+
+class TooManySamplesError(EvaluationError):
+    """The query would load more samples than the limit allows."""
+
+
+class QueryTimeoutError(PromQLError):
+    """The query ran out of its time (`timeout`)."""
+
+
+class QueryCanceledError(PromQLError):
+    """Somebody called the query off (`canceled`)."""

@@ -1,0 +1,1 @@
+"""The text of a query: grammar, tree, types, printing."""

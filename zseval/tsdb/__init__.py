@@ -1,0 +1,1 @@
+"""The columnar ring: where samples are kept and selected from."""
