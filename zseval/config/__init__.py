@@ -1,0 +1,1 @@
+"""Configuration and rule files: YAML with positions, checked against tables of keys."""

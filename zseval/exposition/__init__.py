@@ -1,0 +1,1 @@
+"""Scrape bodies: bytes to rows and rows to bytes."""

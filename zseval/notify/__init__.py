@@ -1,0 +1,1 @@
+"""Telling people: alerts on their way out of the node."""

@@ -1,0 +1,1 @@
+"""Rewrites of a plan that change no result."""

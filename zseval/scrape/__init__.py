@@ -1,0 +1,1 @@
+"""Scraping: targets found, fetched on time, and their pages turned into rows."""

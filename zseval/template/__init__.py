@@ -1,0 +1,1 @@
+"""Go templates for annotations, labels and messages."""

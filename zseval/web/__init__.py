@@ -1,0 +1,1 @@
+"""The HTTP side: Prometheus' API and management paths."""
