@@ -23,7 +23,7 @@ class GlobalConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """rule_files: absolute paths, globs resolved.  text: the file as read, with secrets hidden (for status/config)."""
+    """rule_files: absolute paths, globs resolved.  text: the file, secrets hidden, for status/config."""
 
     global_: GlobalConfig = GlobalConfig()
     scrape: tuple[ScrapeConfig, ...] = ()

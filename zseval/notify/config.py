@@ -1,4 +1,7 @@
-"""What the configuration says about Alertmanagers. Source: prometheus config/config.go (AlertmanagerConfig)."""
+"""What the configuration says about Alertmanagers.
+
+Source: prometheus config/config.go (AlertmanagerConfig).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ __all__ = ["AlertingConfig", "AlertmanagerConfig"]
 
 @dataclass(frozen=True, slots=True)
 class AlertmanagerConfig:
-    """One entry of `alerting.alertmanagers`; targets are the label sets of its static groups (`__address__` …)."""
+    """One entry of `alerting.alertmanagers`; targets are the label sets of its static groups."""
 
     targets: tuple[Labels, ...]
     scheme: str = "http"
