@@ -1,0 +1,6 @@
+"""`python -m zseval` is `zseval`."""
+
+from zseval.cli.main import run
+
+if __name__ == "__main__":
+    run()
