@@ -18,7 +18,7 @@ _HOMES = {
     "ZsevalError": "zseval.errors",
     "ConfigError": "zseval.errors",
     "Labels": "zseval.model.labels",
-    "Node": "zseval.node",
+    "Node": "zseval.node.node",
 }
 
 __all__ = [
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from zseval.errors import ConfigError, PromQLError, ZsevalError
     from zseval.model.labels import Labels
     from zseval.model.staleness import STALE_NAN
-    from zseval.node import Node
+    from zseval.node.node import Node
     from zseval.promql.engine import Engine
     from zseval.tsdb.db import TSDB
 

@@ -1,0 +1,128 @@
+"""NodeOptions: what a command line or a program asks of a node, and the Config that makes of it.
+
+A configuration file is optional: rule files, targets and Alertmanagers can be named directly and
+are added to what the file says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from zseval.config.settings import Config, GlobalConfig
+from zseval.errors import ConfigError
+from zseval.model.labels import Labels
+from zseval.notify.config import AlertmanagerConfig
+from zseval.scrape.config import ScrapeConfig, StaticDiscovery, TargetGroup
+
+__all__ = ["DEFAULT_TARGET", "NodeOptions", "effective_config"]
+
+DEFAULT_TARGET = "http://localhost:8080/metrics"  # where a ZeroState node exposes its metrics
+_JOB = "node"
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """listen: `host:port`, or "" to serve nothing.  memory_bytes: budget of the sample store.
+
+    targets and alertmanagers are URLs. interval_ms is how often targets named here are scraped, and
+    rules evaluated where neither their group nor a configuration file says so.
+    """
+
+    rule_files: tuple[str, ...] = ()
+    config_file: str = ""
+    targets: tuple[str, ...] = ()
+    alertmanagers: tuple[str, ...] = ()
+    interval_ms: int = 15_000
+    listen: str = "127.0.0.1:9090"
+    external_url: str = ""
+    retention: str = ""
+    memory_bytes: int = 256 * _MIB
+    lookback: str = "5m"
+    query_timeout: str = "2m"
+    max_samples: int = 50_000_000
+    max_concurrency: int = 20
+    features: frozenset[str] = frozenset()
+    enable_lifecycle: bool = False
+    cors_origin: str = ".*"
+    external_labels: Labels = Labels()
+
+
+def effective_config(options: NodeOptions) -> Config:
+    """The configuration file, if any, with what the options name added to it.
+
+    Reads files. Raises ConfigError where a file or a URL cannot be used.
+    """
+    config = _file_config(options) if options.config_file else _bare_config(options)
+    rule_files = tuple(str(Path(file).absolute()) for file in options.rule_files)
+    scrape = config.scrape
+    if options.targets:
+        if any(job.job_name == _JOB for job in scrape):
+            raise ConfigError(
+                f'job "{_JOB}" of the file has the name that --target uses; rename it', file=config.file
+            )
+        scrape = (*scrape, target_job(options))
+    alertmanagers = tuple(alertmanager(url) for url in options.alertmanagers)
+    return replace(
+        config,
+        rule_files=(*config.rule_files, *(file for file in rule_files if file not in config.rule_files)),
+        scrape=scrape,
+        alerting=replace(config.alerting, alertmanagers=(*config.alerting.alertmanagers, *alertmanagers)),
+    )
+
+
+def _file_config(options: NodeOptions) -> Config:
+    from zseval.config.load import read_config
+
+    return read_config(Path(options.config_file))
+
+
+def _bare_config(options: NodeOptions) -> Config:
+    every = GlobalConfig(
+        scrape_interval_ms=options.interval_ms,
+        scrape_timeout_ms=min(options.interval_ms, 10_000),
+        evaluation_interval_ms=options.interval_ms,
+        external_labels=options.external_labels,
+    )
+    return Config(global_=every)
+
+
+def target_job(options: NodeOptions) -> ScrapeConfig:
+    """One job for all URLs given by hand; what differs between them is in their labels."""
+    return ScrapeConfig(
+        job_name=_JOB,
+        scrape_interval_ms=options.interval_ms,
+        scrape_timeout_ms=min(options.interval_ms, 10_000),
+        discovery=(StaticDiscovery((TargetGroup(tuple(map(target_labels, options.targets))),)),),
+    )
+
+
+def target_labels(url: str) -> Labels:
+    """The labels that make a scrape of exactly this URL; `host:port` alone means /metrics over http."""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ConfigError(f'target "{url}" is not an http(s) URL such as {DEFAULT_TARGET}')
+    labels = {
+        "__address__": parts.netloc,
+        "__scheme__": parts.scheme,
+        "__metrics_path__": parts.path or "/metrics",
+    }
+    for name, values in parse_qs(parts.query, keep_blank_values=True).items():
+        if len(values) > 1:
+            raise ConfigError(f'target "{url}" gives "{name}" twice; use params in a configuration file')
+        labels[f"__param_{name}"] = values[0]
+    return Labels(labels)
+
+
+def alertmanager(url: str) -> AlertmanagerConfig:
+    """The Alertmanager behind a URL, path prefix included."""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ConfigError(f'Alertmanager "{url}" is not an http(s) URL such as http://localhost:9093')
+    return AlertmanagerConfig(
+        targets=(Labels({"__address__": parts.netloc}),),
+        scheme=parts.scheme,
+        path_prefix=parts.path.rstrip("/"),
+    )
