@@ -1,0 +1,232 @@
+"""Windows: which rows of a frame each evaluation step looks at, and how to take cells there.
+
+A range function is written once, for two layouts. Dense: all series share their times, so bounds are
+`[K]` and a gather is a slice or a `take` of columns. Ragged: each series has times of its own, so
+bounds are `[S, K]`. Windows are left-open, `(end - width, end]`, as they are since Prometheus 3.0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zseval.model.arrays import Mask, Rows, Times, Values
+
+__all__ = [
+    "NO_TIME",
+    "Windows",
+    "compact",
+    "last_rows",
+    "ragged_bounds",
+    "take",
+    "take_times",
+    "window_bounds",
+]
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+NO_TIME = np.iinfo(np.int64).max
+"""What pads the times of a ragged frame: later than every window."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """The samples of S series and K windows over them; nothing in it may be written to.
+
+    values: float64[S, T], without staleness markers.
+    times: int64[T] (dense) or int64[S, T] (ragged, padded with NO_TIME), ms, increasing.
+    lo, hi: intp[K] (dense) or intp[S, K] (ragged). Window k holds rows lo[k]:hi[k]; equal is empty.
+    starts, ends: int64[K], ms; windows are (start, end].
+    """
+
+    values: Values
+    times: Times
+    lo: Rows
+    hi: Rows
+    starts: Times
+    ends: Times
+
+    @classmethod
+    def of(cls, times: Times, values: Values, counts: Rows | None, ends: Times, width: int) -> Windows:
+        """The windows (end - width, end] over a frame. counts: None for a dense one."""
+        starts = ends - np.int64(width)
+        if counts is None:
+            return cls(values, times, *window_bounds(times, ends, width), starts, ends)
+        return cls(values, times, *ragged_bounds(times, ends, width), starts, ends)
+
+    @property
+    def is_dense(self) -> bool:
+        return self.lo.ndim == 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(S, K)."""
+        return self.values.shape[0], len(self.ends)
+
+    @property
+    def counts(self) -> Rows:
+        """intp[K] or intp[S, K]: samples in each window."""
+        return self.hi - self.lo
+
+    def take(self, array: NDArray[Scalar], rows: Rows) -> NDArray[Scalar]:
+        """[S, K]: cells of `array` [S, T] (or [S, T + 1]) at `rows`, intp[K] or intp[S, K].
+
+        A view where the rows allow it. Rows off either end give a cell of no meaning: callers mask it.
+        """
+        return take(array, rows)
+
+    def first(self) -> Values:
+        """[S, K]: the first value of each window; of no meaning where it is empty."""
+        return take(self.values, self.lo)
+
+    def last(self) -> Values:
+        """[S, K]: the last value of each window; of no meaning where it is empty."""
+        return take(self.values, self.hi - 1)
+
+    def time_at(self, rows: Rows) -> Times:
+        """int64[K] or int64[S, K], ms: times of `rows`, which have the shape of lo."""
+        return take_times(self.times, rows)
+
+    def holding(self, least: int) -> Mask | None:
+        """bool[S, K]: windows with at least so many samples; None where all have."""
+        enough = self.counts >= least
+        if enough.all():
+            return None
+        return np.broadcast_to(enough, self.shape)
+
+    def chunk(self, part: slice) -> Windows:
+        """The windows of some of the series; views."""
+        if self.is_dense:
+            return Windows(self.values[part], self.times, self.lo, self.hi, self.starts, self.ends)
+        times = self.times if self.times.ndim == 1 else self.times[part]
+        return Windows(self.values[part], times, self.lo[part], self.hi[part], self.starts, self.ends)
+
+
+def window_bounds(times: Times, ends: Times, width: int) -> tuple[Rows, Rows]:
+    """Rows of the left-open windows `(end - width, end]`.
+
+    times: int64[T], ms, increasing.  ends: int64[K], ms.  width: ms, above 0.
+    Returns lo, hi: intp[K]. Window k holds rows lo[k]:hi[k]; lo[k] == hi[k] means it is empty.
+    Source: Prometheus docs/querying/basics.md, range vector selectors (left-open since 3.0).
+    """
+    lo = np.searchsorted(times, ends - np.int64(width), side="right")  # [K] first row after the left edge
+    hi = np.searchsorted(times, ends, side="right")  # [K] one past the last row not after the end
+    return lo, hi
+
+
+def ragged_bounds(times: Times, ends: Times, width: int) -> tuple[Rows, Rows]:
+    """`window_bounds` for series with times of their own.
+
+    times: int64[S, T], ms, increasing, padded with NO_TIME.  ends: int64[K], ms, increasing or all equal.
+    Returns lo, hi: intp[S, K].
+    """
+    count = len(ends)
+    step = _even_step(ends)
+    if step is not None and width % step == 0 and width // step <= 4 * count:
+        # Left edges are earlier right edges: one count over a longer row of edges gives both.
+        ahead = width // step
+        edges = ends[0] + np.arange(-ahead, count, dtype=np.int64) * np.int64(step)
+        held = last_rows(times, edges) + 1
+        return held[:, :count], held[:, ahead:]
+    return last_rows(times, ends - np.int64(width)) + 1, last_rows(times, ends) + 1
+
+
+def last_rows(times: Times, ends: Times) -> Rows:
+    """The last row not after each end, -1 where there is none.
+
+    times: int64[T] or int64[S, T] (padded with NO_TIME).  ends: int64[K], increasing or all equal.
+    Returns intp[K] or intp[S, K]. For ragged times each sample counts itself into the first step that
+    sees it and a running sum does the rest: no search per cell.
+    """
+    if times.ndim == 1:
+        return np.searchsorted(times, ends, side="right") - 1
+    series, count = times.shape[0], len(ends)
+    if count == 0 or times.size == 0:
+        return np.full((series, count), -1, dtype=np.intp)
+    if count == 1 or ends[0] == ends[-1]:
+        rows = np.count_nonzero(times <= ends[0], axis=1) - 1
+        return np.broadcast_to(rows[:, np.newaxis], (series, count))
+    bins = _first_steps(times, ends)
+    bins += np.arange(series, dtype=np.intp)[:, np.newaxis] * (count + 1)
+    held = np.bincount(bins.ravel(), minlength=series * (count + 1)).reshape(series, count + 1)
+    rows = np.cumsum(held[:, :count], axis=1)
+    rows -= 1
+    return rows
+
+
+def _first_steps(times: Times, ends: Times) -> Rows:
+    """intp[S, T]: the first k with times <= ends[k]; K where there is none."""
+    step = _even_step(ends)
+    if step is None:
+        return np.searchsorted(ends, times, side="left")
+    bins = np.clip(times, ends[0], ends[-1] + 1)
+    bins -= ends[0] - (step - 1)
+    bins //= step
+    return bins
+
+
+def _even_step(ends: Times) -> int | None:
+    """The distance between ends where it is the same for all and above 0."""
+    if len(ends) < 2:
+        return None
+    steps = np.diff(ends)
+    step = int(steps[0])
+    return step if step > 0 and bool((steps == step).all()) else None
+
+
+def compact(times: Times, values: Values, keep: Mask) -> tuple[Times, Values, Rows]:
+    """The kept samples of each series, moved to the left: a ragged frame.
+
+    times: int64[T] or int64[S, T].  values: float64[S, T].  keep: bool[S, T].
+    Returns times int64[S, T'] padded with NO_TIME, values float64[S, T'] padded with NaN, counts intp[S];
+    T' is the longest series' count. Copies.
+    """
+    counts = np.count_nonzero(keep, axis=1).astype(np.intp, copy=False)
+    longest = int(counts.max(initial=0))
+    filled = np.arange(longest, dtype=np.intp) < counts[:, np.newaxis]  # [S, T']
+    kept_times = np.full(filled.shape, NO_TIME, dtype=np.int64)
+    kept_values = np.full(filled.shape, np.nan, dtype=np.float64)
+    kept_times[filled] = np.broadcast_to(times, keep.shape)[keep]
+    kept_values[filled] = values[keep]
+    return kept_times, kept_values, counts
+
+
+def take(array: NDArray[Scalar], rows: Rows) -> NDArray[Scalar]:
+    """[S, K]: cells of `array` [S, T] at `rows`, intp[K] (the same for all series) or intp[S, K].
+
+    Evenly spaced shared rows give a view. Rows outside give a cell of no meaning.
+    """
+    series, length = array.shape
+    if length == 0:
+        return np.zeros((series, rows.shape[-1]), dtype=array.dtype)
+    if rows.ndim == 1:
+        even = _as_slice(rows, length)
+        shared: NDArray[Scalar] = array[:, even] if even is not None else array.take(rows, 1, mode="clip")
+        return shared
+    flat = rows + np.arange(series, dtype=np.intp)[:, np.newaxis] * length
+    own: NDArray[Scalar] = array.ravel().take(flat, mode="clip")
+    return own
+
+
+def take_times(times: Times, rows: Rows) -> Times:
+    """int64[K] or int64[S, K]: times, int64[T] or int64[S, T], at rows of the result's shape."""
+    if times.ndim == 2:
+        return take(times, rows)
+    only: Times = take(times[np.newaxis, :], rows)[0]
+    return only
+
+
+def _as_slice(rows: Rows, length: int) -> slice | None:
+    """The slice that picks these rows, where they are evenly spaced and inside."""
+    if len(rows) == 0 or rows[0] < 0 or rows[-1] >= length:
+        return None
+    if len(rows) == 1:
+        return slice(int(rows[0]), int(rows[0]) + 1)
+    steps = np.diff(rows)
+    step = int(steps[0])
+    if step < 1 or not (steps == step).all():
+        return None
+    return slice(int(rows[0]), int(rows[-1]) + 1, step)
