@@ -1,0 +1,465 @@
+"""DeltaParser: the bodies of one target, of which each is read only where it differs from the one before.
+
+A body is split into lines and compared with the previous body's. An unchanged line costs a comparison,
+a changed one a check of its prefix and a float(); values are carried over in one copy. Where a prefix
+changed too, lines are looked up by their prefix; only a prefix never seen is read by the grammar, which
+therefore can be strict. A body that cannot be read line by line (a quoted name or value with a line
+break in it, a NUL) is given to the strict parser as a whole, and so is one with an error, for its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
+from operator import ne
+
+import numpy as np
+
+from zseval.errors import ExpositionError, Position
+from zseval.exposition.entries import Description, DescriptionKind, Entry, Exemplar, Sample, normalized
+from zseval.exposition.floats import parse_float
+from zseval.exposition.lines import (
+    Tail,
+    head_end,
+    openmetrics_description,
+    openmetrics_tail,
+    text_description,
+    text_tail,
+    usual_labels,
+)
+from zseval.exposition.negotiate import Format
+from zseval.exposition.openmetrics import parse_openmetrics
+from zseval.exposition.text import parse_text
+from zseval.model.arrays import Rows, Times, Values
+from zseval.model.metadata import Metadata, MetricType
+
+__all__ = ["NO_TIMESTAMP", "BrokenBodyError", "DeltaParser", "Page"]
+
+NO_TIMESTAMP = -(2**63)
+"""In `Page.timestamps`: the sample has none of its own."""
+
+_BLANKS = b" \t"
+# Of these characters float() makes what strconv.ParseFloat makes, but for signed NaNs and what is too large;
+# neither comes out finite.
+_PLAIN = b"0123456789.eE+-\n"
+_LETTERS = b"nNaAiIfFtTyY"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Page:
+    """N samples of one body, in order.
+
+    slots: intp[N], which series each sample is of; the same object as last time where no series came,
+        went or moved. A slot keeps its series as long as that is exposed, and may be given to another then.
+    values: float64[N], fresh.
+    timestamps: int64[N] ms, NO_TIMESTAMP where a sample has none of its own; None where none has.
+    exemplars: by the sample's place.
+    new: labels of the series first seen in this body, by slot.
+    metadata: by metric family; the same object as last time where nothing changed.
+    """
+
+    slots: Rows
+    values: Values
+    timestamps: Times | None
+    exemplars: dict[int, Exemplar]
+    new: dict[int, dict[str, str]]
+    metadata: dict[str, Metadata]
+
+
+class BrokenBodyError(ExpositionError):
+    """An error in a body, and the samples before it (Prometheus counts these)."""
+
+    def __init__(self, error: ExpositionError, before: list[Sample]) -> None:
+        super().__init__(error.message, error.position)
+        self.before = before
+
+
+class _NotByLines(Exception):  # noqa: N818 - a signal inside this module, not an error
+    """This body is to be read as a whole."""
+
+
+@dataclass(slots=True)
+class _Dialect:
+    parse: Callable[[bytes], Iterator[Entry]]
+    tail: Callable[[bytes], Tail | None]
+    description: Callable[[bytes], Description | None]
+    after_line: bytes  # what makes a body of one line whole
+
+
+_DIALECTS = {
+    Format.TEXT: _Dialect(parse_text, text_tail, text_description, b"\n"),
+    Format.OPENMETRICS: _Dialect(parse_openmetrics, openmetrics_tail, openmetrics_description, b"\n# EOF\n"),
+}
+
+
+@dataclass(slots=True)
+class _Lines:
+    """The previous body. place: int64[lines], the sample on each line, -1 where there is none.
+
+    prefixes: what stands before the value on each line, b"" where there is no sample.
+    """
+
+    lines: list[bytes] = field(default_factory=list)
+    prefixes: list[bytes] = field(default_factory=list)
+    place: Rows = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+
+
+class _Walk:
+    """What is gathered while the lines of a body are gone through.
+
+    slots: of each line, -1 where it has no sample.  tails: what follows the prefix, not read yet.
+    more: what follows it where that is read already, by row.
+    """
+
+    __slots__ = ("descriptions", "kind", "more", "new", "prefixes", "slots", "tails")
+
+    def __init__(self, prefixes: list[bytes], slots: list[int]) -> None:
+        self.prefixes = prefixes
+        self.slots = slots
+        self.tails: list[bytes] = []
+        self.more: dict[int, Tail] = {}
+        self.new: dict[int, dict[str, str]] = {}
+        self.descriptions: list[Description] = []
+        self.kind = MetricType.UNKNOWN
+
+    def take(self, row: int, prefix: bytes, slot: int) -> None:
+        self.prefixes[row] = prefix
+        self.slots[row] = slot
+
+    def skip(self, row: int) -> None:
+        self.take(row, b"", -1)
+
+    def describe(self, description: Description) -> None:
+        self.descriptions.append(description)
+        if description.kind is DescriptionKind.TYPE:
+            self.kind = description.type
+
+
+class DeltaParser:
+    """Reads the bodies of one target in one format. Not for use by two threads at a time."""
+
+    def __init__(self, format: Format) -> None:  # noqa: A002 - the word for it
+        if format not in _DIALECTS:
+            raise ExpositionError(f"the exposition format {format.value} cannot be read yet")
+        self._dialect = _DIALECTS[format]
+        self._openmetrics = format is Format.OPENMETRICS
+        self._slot_of: dict[bytes, int] = {}  # by prefix
+        self._prefix_of: list[bytes] = []
+        self._kind_of: list[MetricType] = []  # of the TYPE line in force when the series was first seen
+        self._free: list[int] = []
+        self._described: dict[bytes, Description] = {}  # comment lines of the previous body
+        self._previous: _Lines | None = None
+        self._slots: Rows = np.zeros(0, dtype=np.intp)
+        self._values: Values = np.zeros(0, dtype=np.float64)
+        self._timestamps: Times | None = None
+        self._exemplars: dict[int, Exemplar] = {}
+        self._metadata: dict[str, Metadata] = {}
+
+    def parse(self, body: bytes) -> Page:
+        """The samples of a body. Raises BrokenBodyError; the next is then compared with the last good one."""
+        lines = body.split(b"\n")
+        try:
+            return self._changes(lines) or self._walk_lines(lines)
+        except _NotByLines:
+            return self._walk_entries(body)
+
+    def labels(self, slot: int) -> dict[str, str]:
+        """The labels of the series in a slot of the latest Page or the one before it."""
+        prefix = self._prefix_of[slot]
+        pairs = usual_labels(prefix)
+        if pairs is not None:
+            return dict(normalized(pairs, self._kind_of[slot]))
+        sample = self._parse_line(prefix.rstrip(_BLANKS) + b" 1")
+        return dict(normalized(sample.labels, self._kind_of[slot]))
+
+    def _parse_line(self, line: bytes) -> Sample:
+        for entry in self._dialect.parse(line + self._dialect.after_line):
+            if isinstance(entry, Sample):
+                return entry
+        raise _NotByLines
+
+    # The fast way: the same series on the same lines.
+
+    def _changes(self, lines: list[bytes]) -> Page | None:
+        """The page where only tails of lines changed; None where more did."""
+        previous = self._previous
+        if previous is None or len(lines) != len(previous.lines):
+            return None
+        rows = list(compress(range(len(lines)), map(ne, lines, previous.lines)))
+        if rows and not self._update(previous, lines, rows):
+            return None
+        previous.lines = lines
+        return self._page({})
+
+    def _update(self, previous: _Lines, lines: list[bytes], rows: list[int]) -> bool:
+        """Take the values of the changed lines `rows`; False, and nothing taken, where a prefix changed."""
+        changed = [lines[row] for row in rows]
+        prefixes = [previous.prefixes[row] for row in rows]
+        places = previous.place[rows]
+        if places.min() < 0:
+            return False
+        tails = list(map(bytes.removeprefix, changed, prefixes))
+        has_more = self._timestamps is not None or bool(self._exemplars)
+        plain = None if has_more else _plain_floats(tails)
+        if plain is not None:
+            self._values[places] = plain
+            return True
+        if not all(map(bytes.startswith, changed, prefixes)):
+            return False
+        parsed = list(map(self._tail, changed, prefixes, tails))
+        self._take_tails(places.tolist(), parsed)
+        return True
+
+    def _take_tails(self, places: list[int], parsed: list[Tail]) -> None:
+        if self._timestamps is None and any(timestamp is not None for _, timestamp, _ in parsed):
+            self._timestamps = np.full(len(self._values), NO_TIMESTAMP, dtype=np.int64)
+        self._exemplars = dict(self._exemplars)  # the page before keeps its own
+        for place, (value, timestamp, exemplar) in zip(places, parsed, strict=True):
+            self._values[place] = value
+            if self._timestamps is not None:
+                self._timestamps[place] = NO_TIMESTAMP if timestamp is None else timestamp
+            self._exemplars.pop(place, None)
+            if exemplar is not None:
+                self._exemplars[place] = exemplar
+
+    def _tail(self, line: bytes, prefix: bytes, tail: bytes) -> Tail:
+        parsed = self._dialect.tail(tail)
+        if parsed is not None:
+            return parsed
+        sample = self._strict_line(line)
+        if not isinstance(sample, Sample) or sample.series != prefix.strip(_BLANKS):
+            raise _NotByLines
+        return sample.value, sample.timestamp_ms, sample.exemplar
+
+    def _strict_line(self, line: bytes) -> Entry | None:
+        """The entry on a line that stands for itself; None where it is empty or a comment."""
+        if b"\x00" in line:
+            raise _NotByLines
+        try:
+            entries = list(self._dialect.parse(line + self._dialect.after_line))
+        except ExpositionError:
+            raise _NotByLines from None
+        return entries[0] if entries else None
+
+    # The slower way: lines looked up by their prefix.
+
+    def _walk_lines(self, lines: list[bytes]) -> Page:
+        prefixes = [line[: line.rfind(b" ") + 1] for line in lines]
+        slot_of = self._slot_of
+        walk = _Walk(prefixes, [slot_of.get(prefix, -1) for prefix in prefixes])
+        try:
+            self._look_at_others(lines, walk)
+            rows = np.array(walk.slots, dtype=np.intp)
+            rows = np.flatnonzero(rows >= 0)
+            tails = self._tails(lines, walk, rows.tolist())
+        except _NotByLines:
+            self._undo(walk)
+            raise
+        place = np.full(len(lines), -1, dtype=np.intp)
+        place[rows] = np.arange(len(rows))
+        self._previous = _Lines(lines, walk.prefixes, place)
+        slots = np.array(walk.slots, dtype=np.intp)[rows]
+        return self._take(slots, tails, walk)
+
+    def _look_at_others(self, lines: list[bytes], walk: _Walk) -> None:
+        """Go through the lines whose prefix up to the last space is not known."""
+        last = self._last_line(lines)
+        described: dict[bytes, Description] = {}
+        for row in [row for row, slot in enumerate(walk.slots) if slot < 0]:
+            if row < last:
+                self._odd_line(row, lines[row], walk, described)
+            else:
+                walk.skip(row)
+        self._described = described
+
+    def _tails(self, lines: list[bytes], walk: _Walk, rows: list[int]) -> list[Tail] | Values:
+        """What follows the prefixes of the lines `rows`: values alone, or more where a line has more."""
+        tails = list(
+            map(bytes.removeprefix, [lines[row] for row in rows], [walk.prefixes[row] for row in rows])
+        )
+        plain = None if walk.more else _plain_floats(tails)
+        if plain is not None:
+            return plain
+        more = walk.more
+        return [
+            more[row] if row in more else self._tail(lines[row], walk.prefixes[row], tail)
+            for row, tail in zip(rows, tails, strict=True)
+        ]
+
+    def _last_line(self, lines: list[bytes]) -> int:
+        """How many lines can hold entries: an OpenMetrics body ends with `# EOF`, which is none."""
+        if not self._openmetrics:
+            return len(lines)
+        last = len(lines) - (1 if lines[-1] else 2)
+        if last < 0 or lines[last] != b"# EOF":
+            raise _NotByLines
+        return last
+
+    def _odd_line(self, row: int, line: bytes, walk: _Walk, described: dict[bytes, Description]) -> None:
+        """A new series, a comment, or a line with more than a value."""
+        pairs = usual_labels(walk.prefixes[row])
+        if pairs is not None:
+            walk.slots[row] = self._new_usual(walk.prefixes[row], pairs, walk)
+            return
+        end = head_end(line)
+        if end:
+            prefix = line[:end]
+            walk.take(row, prefix, self._new_usual(prefix, usual_labels(prefix), walk))
+            return
+        if not line and not self._openmetrics:
+            walk.skip(row)
+            return
+        known = self._described.get(line) or self._dialect.description(line)
+        entry = known or self._strict_line(line)
+        if isinstance(entry, Sample):
+            self._odd_sample(row, line, entry, walk)
+            return
+        walk.skip(row)
+        if entry is not None:
+            walk.describe(entry)
+            described[line] = entry
+
+    def _new_usual(self, prefix: bytes, pairs: Sequence[tuple[str, str]] | None, walk: _Walk) -> int:
+        slot = self._slot_of.get(prefix)
+        if slot is not None:
+            return slot  # on an earlier line of this body
+        if pairs is None:
+            raise _NotByLines
+        if walk.kind in _NORMALIZED:
+            pairs = normalized(pairs, walk.kind)
+        return self._new_slot(prefix, _unique(pairs), walk)
+
+    def _odd_sample(self, row: int, line: bytes, sample: Sample, walk: _Walk) -> None:
+        end = line.find(sample.series) + len(sample.series)
+        prefix = line[: len(line) - len(line[end:].lstrip(_BLANKS))]
+        if prefix[-1:] not in (b" ", b"\t", b"}"):
+            raise _NotByLines  # `a+1` is the series a; without a mark at its end it is no prefix to go by
+        slot = self._slot_of.get(prefix)
+        if slot is None:
+            slot = self._new_slot(prefix, _unique(normalized(sample.labels, walk.kind)), walk)
+        walk.take(row, prefix, slot)
+        walk.more[row] = (sample.value, sample.timestamp_ms, sample.exemplar)
+
+    def _new_slot(self, prefix: bytes, labels: dict[str, str], walk: _Walk) -> int:
+        if self._free:
+            slot = self._free.pop()
+            self._prefix_of[slot] = prefix
+            self._kind_of[slot] = walk.kind
+        else:
+            slot = len(self._prefix_of)
+            self._prefix_of.append(prefix)
+            self._kind_of.append(walk.kind)
+        self._slot_of[prefix] = slot
+        walk.new[slot] = labels
+        return slot
+
+    # The slowest way: the body as a whole, by the strict parser.
+
+    def _walk_entries(self, body: bytes) -> Page:
+        walk = _Walk([], [])
+        before: list[Sample] = []
+        try:
+            for entry in self._dialect.parse(body):
+                if isinstance(entry, Description):
+                    walk.describe(entry)
+                else:
+                    walk.slots.append(self._whole_slot(entry, walk))
+                    before.append(entry)
+        except ExpositionError as error:
+            self._undo(walk)
+            raise BrokenBodyError(error, before) from None
+        self._previous = None
+        tails: list[Tail] = [(sample.value, sample.timestamp_ms, sample.exemplar) for sample in before]
+        return self._take(np.array(walk.slots, dtype=np.intp), tails, walk)
+
+    def _whole_slot(self, sample: Sample, walk: _Walk) -> int:
+        prefix = sample.series + b" "
+        slot = self._slot_of.get(prefix)
+        if slot is not None:
+            return slot
+        names = [name for name, _ in sample.labels]
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ExpositionError(
+                f'label name "{twice}" is not unique: invalid sample', Position(sample.line, 1)
+            )
+        return self._new_slot(prefix, dict(sample.labels), walk)
+
+    def _undo(self, walk: _Walk) -> None:
+        """Forget the slots that a body with an error made."""
+        for slot in walk.new:
+            del self._slot_of[self._prefix_of[slot]]
+            self._free.append(slot)
+
+    # What a walk found becomes the state to compare the next body with.
+
+    def _take(self, slots: Rows, tails: list[Tail] | Values, walk: _Walk) -> Page:
+        self._forget(slots)
+        if not np.array_equal(slots, self._slots):
+            self._slots = slots
+        self._timestamps = None
+        self._exemplars = {}
+        if isinstance(tails, list):
+            self._values = np.zeros(len(tails), dtype=np.float64)
+            self._take_tails(list(range(len(tails))), tails)
+        else:
+            self._values = tails
+        metadata = _metadata(walk.descriptions)
+        if metadata != self._metadata:
+            self._metadata = metadata
+        return self._page(walk.new)
+
+    def _forget(self, slots: Rows) -> None:
+        """Free the slots that neither this page nor the one before it has."""
+        keep = np.zeros(len(self._prefix_of), dtype=np.bool_)
+        keep[self._slots] = True
+        keep[slots] = True
+        keep[self._free] = True  # these are free already
+        for slot in np.flatnonzero(~keep).tolist():
+            del self._slot_of[self._prefix_of[slot]]
+            self._prefix_of[slot] = b""
+            self._free.append(slot)
+
+    def _page(self, new: dict[int, dict[str, str]]) -> Page:
+        timestamps = None if self._timestamps is None else self._timestamps.copy()
+        return Page(self._slots, self._values.copy(), timestamps, self._exemplars, new, self._metadata)
+
+
+_NORMALIZED = frozenset({MetricType.HISTOGRAM, MetricType.SUMMARY})
+
+
+def _plain_floats(tails: list[bytes]) -> Values | None:
+    """float64[N] of tails that are numbers and nothing else; None where one is more, or wrong."""
+    rest = b"\n".join(tails).translate(None, _PLAIN)
+    if rest.translate(None, _LETTERS):
+        return None
+    try:
+        values = np.fromiter(map(float, tails), dtype=np.float64, count=len(tails))
+    except ValueError:
+        return None
+    odd = np.flatnonzero(~np.isfinite(values)).tolist()
+    return None if any(parse_float(tails[place]) is None for place in odd) else values
+
+
+def _unique(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    labels = dict(pairs)
+    if len(labels) != len(pairs):
+        raise _NotByLines
+    return labels
+
+
+def _metadata(descriptions: list[Description]) -> dict[str, Metadata]:
+    parts: dict[str, dict[DescriptionKind, Description]] = {}
+    for description in descriptions:
+        parts.setdefault(description.family, {})[description.kind] = description
+    return {family: _of_parts(found) for family, found in parts.items()}
+
+
+def _of_parts(found: dict[DescriptionKind, Description]) -> Metadata:
+    kind = found.get(DescriptionKind.TYPE)
+    text = found.get(DescriptionKind.HELP)
+    unit = found.get(DescriptionKind.UNIT)
+    return Metadata(
+        kind.type if kind else MetricType.UNKNOWN, text.text if text else "", unit.text if unit else ""
+    )

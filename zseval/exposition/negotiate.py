@@ -1,0 +1,97 @@
+"""Which format a body is in: what a scrape asks for, and what the Content-Type of the answer says.
+
+Since version 3 Prometheus does not guess: an answer without a known Content-Type fails the scrape
+unless the job names a fallback_scrape_protocol.
+Source: prometheus model/textparse/interface.go (extractMediaType), scrape/scrape.go (acceptHeader),
+config/config.go (ScrapeProtocolsHeaders).
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+
+from zseval.errors import ScrapeError
+from zseval.model.labels import quote
+
+__all__ = ["ACCEPT", "PROTOCOLS", "Format", "format_of"]
+
+PROTOCOLS = {
+    "PrometheusProto": (
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
+    ),
+    "PrometheusText0.0.4": "text/plain;version=0.0.4",
+    "PrometheusText1.0.0": "text/plain;version=1.0.0",
+    "OpenMetricsText0.0.1": "application/openmetrics-text;version=0.0.1",
+    "OpenMetricsText1.0.0": "application/openmetrics-text;version=1.0.0",
+}
+"""The media type of each scrape protocol, by its name in the configuration."""
+
+_DEFAULT = ("OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4")
+_ESCAPED = {"OpenMetricsText1.0.0", "PrometheusText1.0.0"}
+
+
+class Format(enum.Enum):
+    TEXT = "text/plain"
+    OPENMETRICS = "application/openmetrics-text"
+    PROTOBUF = "application/vnd.google.protobuf"
+
+
+def _accept(protocols: tuple[str, ...]) -> str:
+    weight = len(PROTOCOLS) + 1
+    parts = []
+    for protocol in protocols:
+        escaping = ";escaping=allow-utf-8" if protocol in _ESCAPED else ""
+        parts.append(f"{PROTOCOLS[protocol]}{escaping};q=0.{weight}")
+        weight -= 1
+    return ",".join([*parts, f"*/*;q=0.{weight}"])
+
+
+ACCEPT = _accept(_DEFAULT)
+"""The Accept header of a scrape, as Prometheus sends it by default."""
+
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_MEDIA_TYPE = re.compile(rf"\s*({_TOKEN}(?:/{_TOKEN})?)\s*(?:;.*)?", re.DOTALL)
+_PARAMETER = re.compile(rf'\s*;\s*(?:({_TOKEN})\s*=\s*(?:{_TOKEN}|"(?:\\.|[^"\\])*"))?\s*')
+
+
+def _media_type(content_type: str) -> str | None:
+    """The media type in lower case, or None where the header is malformed."""
+    match = _MEDIA_TYPE.fullmatch(content_type)
+    if match is None:
+        return None
+    end, names = match.end(1), set()
+    while end < len(content_type.rstrip()):
+        parameter = _PARAMETER.match(content_type, end)
+        if parameter is None:
+            return None
+        name = (parameter.group(1) or "").lower()
+        if name and name in names:
+            return None
+        names.add(name)
+        end = parameter.end()
+    return match.group(1).lower()
+
+
+def format_of(content_type: str, fallback_protocol: str = "") -> Format:
+    """The format to read a body in. Raises ScrapeError, which names the setting that would help."""
+    fallback = PROTOCOLS.get(fallback_protocol, "").partition(";")[0]
+    media_type = _media_type(content_type) if content_type else None
+    for known in Format:
+        if media_type == known.value:
+            return known
+    if fallback:
+        return Format(fallback)
+    if not content_type:
+        raise ScrapeError(
+            "non-compliant scrape target sending blank Content-Type and no fallback_scrape_protocol "
+            "specified for target"
+        )
+    if media_type is None:
+        raise ScrapeError(
+            f"cannot parse Content-Type {quote(content_type)} and no fallback_scrape_protocol for target"
+        )
+    raise ScrapeError(
+        f"received unsupported Content-Type {quote(content_type)} and no fallback_scrape_protocol "
+        "specified for target"
+    )
