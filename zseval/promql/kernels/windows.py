@@ -97,12 +97,16 @@ class Windows:
             return None
         return np.broadcast_to(enough, self.shape)
 
-    def chunk(self, part: slice) -> Windows:
-        """The windows of some of the series; views."""
+    def pick(self, series: Rows | slice) -> Windows:
+        """The windows of some of the series; a view for a slice."""
+        times = self.times if self.times.ndim == 1 else self.times[series]
         if self.is_dense:
-            return Windows(self.values[part], self.times, self.lo, self.hi, self.starts, self.ends)
-        times = self.times if self.times.ndim == 1 else self.times[part]
-        return Windows(self.values[part], times, self.lo[part], self.hi[part], self.starts, self.ends)
+            return Windows(self.values[series], times, self.lo, self.hi, self.starts, self.ends)
+        return Windows(self.values[series], times, self.lo[series], self.hi[series], self.starts, self.ends)
+
+    def with_values(self, values: Values) -> Windows:
+        """The same windows over other values."""
+        return Windows(values, self.times, self.lo, self.hi, self.starts, self.ends)
 
 
 def window_bounds(times: Times, ends: Times, width: int) -> tuple[Rows, Rows]:

@@ -1,0 +1,63 @@
+"""rate and its relatives, against loops that follow upstream's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.oracles import counters as slow
+from tests.promql.kernels.frames import COUNTS, DECIMALS, WILD, Case, assert_matches, cases, one_series
+from zseval.promql.kernels import counters
+
+NAMES = ["rate", "increase", "delta", "irate", "idelta", "resets", "changes"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(case=cases(COUNTS))
+@settings(max_examples=100, deadline=None)
+def test_whole_numbers_give_the_very_bits_of_the_slow_twin(name: str, case: Case) -> None:
+    assert_matches(getattr(counters, name), getattr(slow, name), case)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(case=cases(st.one_of(DECIMALS, WILD)))
+@settings(max_examples=100, deadline=None)
+def test_any_values_agree_with_the_slow_twin(name: str, case: Case) -> None:
+    finite = [abs(value) for row in case.values for value in row if abs(value) < 1e300]
+    if name in ("rate", "increase") and max(finite, default=0) > 1e50:
+        return  # the order in which lost amounts are added decides what is left: see the next test
+    assert_matches(getattr(counters, name), getattr(slow, name), case, rel=1e-9)
+
+
+def test_a_lost_amount_is_not_drowned_by_a_huge_one_before_the_window() -> None:
+    w = one_series([1e300, 0.0, 5.0, 1.0, 2.0])
+    narrow = type(w)(w.values, w.times, w.lo + 2, w.hi, w.starts, w.ends)
+    values, _ = counters.increase(narrow)
+    # 5 to 1 to 2: 5 lost, 2 - 5 + 5 gained
+    assert values[0, 0] == pytest.approx(2.0 * (30 + 15 + 0) / 30, rel=0.6)
+    assert 2.0 <= values[0, 0] < 4.0
+
+
+def test_a_line_has_its_slope_as_rate() -> None:
+    values, present = counters.rate(one_series([100.0 + 30 * n for n in range(20)]))
+    assert present is None
+    assert values[0, 0] == pytest.approx(2.0, rel=1e-15)
+
+
+def test_extrapolation_stops_where_the_counter_would_be_zero() -> None:
+    # 0 to 30 in two distances: nothing is added before the first sample.
+    values, _ = counters.increase(one_series([0.0, 15.0, 30.0]))
+    assert values[0, 0] == 30.0
+
+
+def test_chunks_of_series_change_nothing() -> None:
+    rng = np.random.default_rng(7)
+    times = np.arange(100, dtype=np.int64) * 15_000
+    values = np.cumsum(rng.integers(0, 9, (50, 100)), axis=1).astype(np.float64)
+    values[::5, 50:] -= values[::5, 50:51]
+    w = counters.Windows.of(times, values, None, times[20:], 300_000)
+    whole, _ = counters.rate(w)
+    parts = [counters.rate(w.pick(slice(first, first + 7)))[0] for first in range(0, 50, 7)]
+    assert np.array_equal(whole, np.concatenate(parts))

@@ -1,0 +1,168 @@
+"""rate, increase, delta, irate, idelta, resets and changes over windows.
+
+All need the first and last samples of a window, which are two gathers; only series that have a counter
+reset pay for its correction, and only cells whose extrapolation would reach below zero for the clamp.
+Source: promql/functions.go (extrapolatedRate, instantValue, funcResets, funcChanges).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zseval.model.arrays import Mask, Values
+from zseval.promql.kernels.sums import counted, sum_samples, window_samples, window_sums
+from zseval.promql.kernels.windows import Windows, take
+
+__all__ = ["changes", "delta", "idelta", "increase", "irate", "rate", "resets"]
+
+_CLOSE = 1.1
+"""A window's edge is reached by extrapolation if it is nearer than this many average distances."""
+
+
+def rate(w: Windows) -> tuple[Values, Mask | None]:
+    """Increase per second of each window, [S, K]; absent below two samples."""
+    return _extrapolated(w, counter=True, per_second=True)
+
+
+def increase(w: Windows) -> tuple[Values, Mask | None]:
+    """Increase over each window, extrapolated to its edges, [S, K]; absent below two samples."""
+    return _extrapolated(w, counter=True, per_second=False)
+
+
+def delta(w: Windows) -> tuple[Values, Mask | None]:
+    """Last less first value, extrapolated to the window's edges, [S, K]; absent below two samples."""
+    return _extrapolated(w, counter=False, per_second=False)
+
+
+def _extrapolated(w: Windows, *, counter: bool, per_second: bool) -> tuple[Values, Mask | None]:
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        gained = w.last() - w.first()
+        if counter:
+            _add_lost(gained, w)
+        edges = _Edges(w)
+        seconds = _seconds(w) if per_second else 1.0
+        factor = edges.factor(edges.to_start)
+        factor /= seconds
+        present = w.holding(2)
+        result = gained * factor
+        if counter:
+            _stop_at_zero(result, gained, w, edges, seconds, present)
+    return result, present
+
+
+class _Edges:
+    """Durations in seconds, per window: float64[K] (dense) or float64[S, K].
+
+    to_start, to_end: how far extrapolation goes before the first and after the last sample.
+    sampled: from the first to the last sample.
+    """
+
+    __slots__ = ("sampled", "to_end", "to_start")
+
+    def __init__(self, w: Windows) -> None:
+        first, last = w.time_at(w.lo), w.time_at(w.hi - 1)
+        self.sampled = (last - first) / 1000.0
+        average = self.sampled / (w.counts - 1)
+        self.to_start = self._reach((first - w.starts) / 1000.0, average)
+        self.to_end = self._reach((w.ends - last) / 1000.0, average)
+
+    @staticmethod
+    def _reach(distance: Values, average: Values) -> Values:
+        return np.where(distance >= average * _CLOSE, average / 2, distance)
+
+    def factor(self, to_start: Values) -> Values:
+        return (self.sampled + to_start + self.to_end) / self.sampled
+
+
+def _seconds(w: Windows) -> float:
+    """The windows' width, rounded as Go's Duration.Seconds rounds."""
+    if len(w.ends) == 0:
+        return 1.0
+    whole, part = divmod(int(w.ends[0] - w.starts[0]), 1000)
+    return whole + part / 1000
+
+
+def _stop_at_zero(
+    result: Values, gained: Values, w: Windows, edges: _Edges, seconds: float, present: Mask | None
+) -> None:
+    """Extrapolation to the start goes no further than to where the counter would have been zero.
+
+    A cheap and slightly generous test finds the cells this can concern; they are then computed as
+    upstream does. result: written to.
+    """
+    first = w.first()
+    near_zero = first * (edges.sampled / edges.to_start * (1 - 1e-9)) < gained
+    if present is not None:
+        near_zero &= present
+    if not near_zero.any():
+        return
+    series, steps = np.nonzero(near_zero)
+    start, gain = first[series, steps], gained[series, steps]
+    cell = steps if w.is_dense else (series, steps)
+    sampled, to_start, to_end = edges.sampled[cell], edges.to_start[cell], edges.to_end[cell]
+    to_zero = np.where((gain > 0) & (start >= 0), sampled * (start / gain), to_start)
+    factor = (sampled + np.minimum(to_zero, to_start) + to_end) / sampled
+    result[series, steps] = gain * (factor / seconds)
+
+
+def _add_lost(gained: Values, w: Windows) -> None:
+    """Adds what counters lost in resets inside each window. gained: [S, K], written to."""
+    fell = w.values[:, 1:] < w.values[:, :-1]
+    series = np.flatnonzero(fell.any(axis=1))
+    if len(series) == 0:
+        return
+    some = w.pick(series)
+    lost = np.zeros(some.values.shape)
+    np.copyto(lost[:, 1:], some.values[:, :-1], where=fell[series])  # at the row after each reset
+    inner = _after_first(some.with_values(lost))
+    sums = window_sums(inner)
+    total = sums.rounded()
+    rows, steps = sums.doubtful()
+    for batch, samples in window_samples(inner, rows, steps):
+        exact, rest = sum_samples(samples)
+        total[rows[batch], steps[batch]] = exact + rest
+    gained[series] += total
+
+
+def _after_first(w: Windows) -> Windows:
+    """The windows less their first rows: where pairs of neighbours are marked at the later one."""
+    return Windows(w.values, w.times, np.minimum(w.lo + 1, w.hi), w.hi, w.starts, w.ends)
+
+
+def irate(w: Windows) -> tuple[Values, Mask | None]:
+    """Increase per second between the last two samples, [S, K]; after a reset, the last value counts."""
+    last, before, seconds = _last_two(w)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        gained = np.where(last < before, last, last - before)
+        return gained / seconds, w.holding(2)
+
+
+def idelta(w: Windows) -> tuple[Values, Mask | None]:
+    """The difference of the last two samples, [S, K]; absent below two samples."""
+    last, before, _ = _last_two(w)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return last - before, w.holding(2)
+
+
+def _last_two(w: Windows) -> tuple[Values, Values, Values]:
+    """The last value, the one before, and the seconds between them."""
+    last, before = w.hi - 1, w.hi - 2
+    return take(w.values, last), take(w.values, before), (w.time_at(last) - w.time_at(before)) / 1000.0
+
+
+def resets(w: Windows) -> tuple[Values, Mask | None]:
+    """How often the value fell, [S, K]; absent in empty windows."""
+    return _count_pairs(w, w.values[:, 1:] < w.values[:, :-1])
+
+
+def changes(w: Windows) -> tuple[Values, Mask | None]:
+    """How often the value changed, [S, K]; from NaN to NaN is no change. Absent in empty windows."""
+    later, earlier = w.values[:, 1:], w.values[:, :-1]
+    return _count_pairs(w, (later != earlier) & ~(np.isnan(later) & np.isnan(earlier)))
+
+
+def _count_pairs(w: Windows, marks: Mask) -> tuple[Values, Mask | None]:
+    """marks: bool[S, T - 1], for each sample but the first."""
+    found = np.zeros(w.values.shape, dtype=np.bool_)
+    found[:, 1:] = marks
+    return counted(found, _after_first(w)).astype(np.float64), w.holding(1)
