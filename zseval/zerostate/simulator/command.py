@@ -13,12 +13,20 @@ from zseval.zerostate.clock import AcceleratedClock
 from zseval.zerostate.simulator.faults import FAULTS
 from zseval.zerostate.simulator.network import Incident, Network
 
-__all__ = ["main"]
+__all__ = ["add_arguments", "main", "run"]
+
+_DESCRIPTION = "A simulated ZeroState network (bootnode, two edge nodes, relay) to point a scraper at."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the simulator; the exit code is 0 when stopped by a signal, 2 where it could not start."""
-    options = _parser().parse_args(argv)
+    """Run the simulator with these arguments (default: the process's); the exit code is that of `run`."""
+    parser = argparse.ArgumentParser(prog="python -m zseval.zerostate.simulator", description=_DESCRIPTION)
+    add_arguments(parser)
+    return run(parser.parse_args(argv))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until a signal comes. The exit code is 0 when stopped by one, 2 where it could not start."""
     if options.list_faults:
         _say(*(f"{fault.alert:28} {fault.story}" for fault in FAULTS.values()))
         return 0
@@ -30,11 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="zseval simulate",
-        description="A simulated ZeroState network (bootnode, two edge nodes, relay) to point a scraper at.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the simulator."""
     parser.add_argument(
         "--fault", action="append", default=[], metavar="ALERT", choices=list(FAULTS), help="may be repeated"
     )
@@ -51,7 +56,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="HOST:PORT",
         help="address of the first node, the others follow; port 0 (default) means free ports",
     )
-    return parser
 
 
 async def _serve(options: argparse.Namespace) -> None:

@@ -16,6 +16,10 @@ class Lognormal:
     spread: float
     limit: float = math.inf
 
+    def __post_init__(self) -> None:
+        if self.limit < self.median:
+            raise ValueError(f"the limit {self.limit:g} is below the median {self.median:g}")
+
     def below(self, bound: float) -> float:
         """The share of values at or below a bound."""
         return min(1.0, self._unlimited(bound) / self._unlimited(self.limit))
