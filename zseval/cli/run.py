@@ -1,0 +1,205 @@
+"""`zseval RULES.yml`: run a node until it is told to stop, or scrape and evaluate `--once`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections import deque
+from typing import TYPE_CHECKING
+
+from zseval.cli.logs import set_up_logging
+from zseval.errors import ConfigError
+from zseval.model.duration import DurationError, parse_duration
+from zseval.node.options import DEFAULT_TARGET, NodeOptions
+from zseval.node.snapshot import Transition
+
+if TYPE_CHECKING:
+    from zseval.node.node import Node
+
+__all__ = ["add_arguments", "run", "watch"]
+
+_EPILOG = f"""\
+examples:
+  zseval rules.yml                                        scrapes {DEFAULT_TARGET}
+  zseval rules.yml --target http://a:9100/metrics --target http://b:9100/metrics
+  zseval --config prometheus.yml --alertmanager http://localhost:9093
+  zseval rules.yml --once                                 exit 0: nothing fires, 1: something does, 2: error
+
+signals: INT and TERM stop cleanly, HUP reloads configuration and rules (a bad one keeps the old).
+"""
+_FRAMES_PER_SECOND = 4
+_UNITS = {"": 1, "B": 1, "KB": 2**10, "KIB": 2**10, "MB": 2**20, "MIB": 2**20, "GB": 2**30, "GIB": 2**30}
+
+log = logging.getLogger("zseval.cli")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = _EPILOG
+    add = parser.add_argument
+    add("rules", nargs="*", metavar="RULES.yml", help="rule files")
+    add("--target", action="append", metavar="URL", help=f"scrape this (default {DEFAULT_TARGET})")
+    add("--config", "--config.file", metavar="FILE", help="a prometheus.yml")
+    add("--alertmanager", action="append", metavar="URL", help="send alerts there")
+    add("--interval", default="15s", help="scrape and evaluation interval without a --config (15s)")
+    add(
+        "--listen",
+        "--web.listen-address",
+        default="127.0.0.1:9090",
+        metavar="ADDR",
+        help='serve the API on host:port (127.0.0.1:9090); "" serves nothing',
+    )
+    add("--retention", "--storage.tsdb.retention.time", default="", help="how long samples are kept (15d)")
+    add(
+        "--memory",
+        "--storage.tsdb.retention.size",
+        default="256MB",
+        metavar="SIZE",
+        help="bytes the samples may take; the oldest leave first (256MB)",
+    )
+    add(
+        "--web.external-url",
+        dest="external_url",
+        default="",
+        metavar="URL",
+        help="how others reach this node",
+    )
+    add("--web.enable-lifecycle", dest="lifecycle", action="store_true", help="allow /-/reload and /-/quit")
+    add("--web.cors.origin", dest="cors_origin", default=".*", metavar="REGEX", help="allowed CORS origins")
+    add(
+        "--query.lookback-delta",
+        dest="lookback",
+        default="5m",
+        metavar="5m",
+        help="how far back a sample counts",
+    )
+    add("--query.timeout", dest="query_timeout", default="2m", metavar="2m", help="time a query may take")
+    add(
+        "--query.max-samples", dest="max_samples", type=int, default=50_000_000, metavar="N", help="per query"
+    )
+    add(
+        "--query.max-concurrency",
+        dest="max_concurrency",
+        type=int,
+        default=20,
+        metavar="N",
+        help="queries at once",
+    )
+    add(
+        "--enable-feature",
+        dest="features",
+        action="append",
+        metavar="NAME,…",
+        help="upstream's feature names",
+    )
+    add("--once", action="store_true", help="scrape, evaluate, print, and exit")
+    add("--plain", action="store_true", help="log lines instead of the live table")
+    add("--log.level", dest="log_level", choices=("debug", "info", "warn", "error"), default="info")
+    add("--log.format", dest="log_format", choices=("logfmt", "json"), default="logfmt")
+
+
+def run(args: argparse.Namespace) -> int:
+    options = options_of(args)
+    live = sys.stdout.isatty() and not args.plain and not args.once
+    set_up_logging("error" if live else args.log_level, args.log_format)
+    if args.once:
+        from zseval.cli.once import run_once
+
+        return asyncio.run(run_once(options))
+    return asyncio.run(_serve(options, live=live))
+
+
+def options_of(args: argparse.Namespace) -> NodeOptions:
+    """Raises ConfigError for a value that does not fit its option."""
+    if not args.rules and not args.config and not args.target:
+        raise ConfigError("nothing to do: name a rule file, a --config or a --target (see zseval --help)")
+    targets = tuple(args.target or (() if args.config else (DEFAULT_TARGET,)))
+    return NodeOptions(
+        rule_files=tuple(args.rules),
+        config_file=args.config or "",
+        targets=targets,
+        alertmanagers=tuple(args.alertmanager or ()),
+        interval_ms=_duration("--interval", args.interval),
+        listen="" if args.once else args.listen,
+        external_url=args.external_url,
+        retention=args.retention,
+        memory_bytes=_size("--memory", args.memory),
+        lookback=args.lookback,
+        query_timeout=args.query_timeout,
+        max_samples=args.max_samples,
+        max_concurrency=args.max_concurrency,
+        features=frozenset(name for each in args.features or () for name in each.split(",")),
+        enable_lifecycle=args.lifecycle,
+        cors_origin=args.cors_origin,
+    )
+
+
+async def _serve(options: NodeOptions, *, live: bool) -> int:
+    from zseval.node.node import Node
+
+    history: deque[Transition] = deque(maxlen=200)
+    node = Node(options, on_transition=history.append)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = loop.create_task(_reload(node))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    async with node:
+        node.on_quit = stop.set
+        if live:
+            await watch(f"zseval {node.address}".strip(), node, history, stop)
+        else:
+            log.info("ready", extra={"fields": {"listen": node.address}})
+            await stop.wait()
+    return 0
+
+
+async def _reload(node: Node) -> None:
+    try:
+        await node.reload()
+    except ConfigError as error:
+        log.error("reload failed, the old configuration goes on: %s", error)
+
+
+async def watch(title: str, node: Node, history: deque[Transition], stop: asyncio.Event) -> None:
+    """Redraw the live table until `stop` is set."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from zseval.cli.live import render
+
+    console = Console()
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        while not stop.is_set():
+            live.update(render(title, node.snapshot(), list(history), height=console.height), refresh=True)
+            try:
+                await asyncio.wait_for(stop.wait(), 1 / _FRAMES_PER_SECOND)
+            except TimeoutError:
+                continue
+
+
+def _duration(option: str, text: str) -> int:
+    try:
+        milliseconds = parse_duration(text)
+    except DurationError as error:
+        raise ConfigError(f"{option}: {error}") from error
+    if milliseconds <= 0:
+        raise ConfigError(f"{option} must be above 0")
+    return milliseconds
+
+
+def _size(option: str, text: str) -> int:
+    digits = text.rstrip("BbKkMmGgIi")
+    scale = _UNITS.get(text[len(digits) :].upper())
+    if scale is None or not digits.isdigit() or digits == "0":
+        raise ConfigError(f'{option}: "{text}" is no size such as 256MB')
+    return int(digits) * scale
