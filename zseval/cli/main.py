@@ -32,7 +32,9 @@ COMMANDS = {
     "check": Command("zseval.cli.check", "check rule and configuration files"),
     "query": Command("zseval.cli.query", "evaluate one expression, over HTTP or a metrics file"),
     "demo": Command("zseval.cli.demo", "a simulated ZeroState network, scraped, with alerts firing live"),
-    "simulate": Command("zseval.cli.simulate", "serve the simulated ZeroState network's metrics"),
+    "simulate": Command(
+        "zseval.zerostate.simulator.command", "serve the simulated ZeroState network's metrics"
+    ),
 }
 
 _USAGE = "zseval RULES.yml [options] | zseval COMMAND [options]"
