@@ -1,0 +1,214 @@
+"""/api/v1/query, query_range, query_exemplars, format_query and parse_query."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable
+
+import numpy as np
+import orjson
+from aiohttp import web
+
+from zseval.errors import PromQLError
+from zseval.model.labels import quote
+from zseval.promql.errors import ParseError, QueryCanceledError, QueryTimeoutError
+from zseval.promql.result import Result
+from zseval.promql.syntax.ast import Expr, ValueType
+from zseval.web.envelope import (
+    ApiError,
+    ErrorType,
+    bad_data,
+    invalid_parameter,
+    success,
+    success_body,
+)
+from zseval.web.params import MAX_TIME_MS, MIN_TIME_MS, Params, parse_duration_ns
+from zseval.web.services import Services
+from zseval.web.translate import translate
+from zseval.web.workers import WORKERS
+
+__all__ = ["QueryApi"]
+
+_MAX_POINTS = 11_000
+_TOO_MANY_POINTS = (
+    "exceeded maximum resolution of 11,000 points per timeseries. "
+    "Try decreasing the query resolution (?step=XX)"
+)
+_TRUNCATED = "results truncated due to limit"
+
+
+class QueryApi:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def routes(self) -> list[web.RouteDef]:
+        paths = {
+            "query": self.query,
+            "query_range": self.query_range,
+            "query_exemplars": self.query_exemplars,
+            "format_query": self.format_query,
+            "parse_query": self.parse_query,
+        }
+        return [
+            route(f"/api/v1/{path}", handler)
+            for path, handler in paths.items()
+            for route in (web.get, web.post)
+        ]
+
+    async def query(self, request: web.Request) -> web.Response:
+        params = await Params.of(request)
+        services = self._services
+        limit, at = params.limit(), params.time_ms("time", services.now_ms())
+        timeout, lookback = params.timeout(services.timeout), _lookback_ms(params)
+        text = params.get("query")
+
+        def run(seconds: float, cancel: threading.Event) -> Result:
+            return services.engine.instant_at(text, at, lookback_ms=lookback, timeout=seconds, cancel=cancel)
+
+        return await self._answer(request, params, timeout, limit, run)
+
+    async def query_range(self, request: web.Request) -> web.Response:
+        params = await Params.of(request)
+        services = self._services
+        limit, start, end = params.limit(), params.time_ms("start"), params.time_ms("end")
+        if end < start:
+            raise invalid_parameter("end", "end timestamp must not be before start time")
+        step_ns = params.duration_ns("step")
+        if step_ns <= 0:
+            message = "zero or negative query resolution step widths are not accepted. Try a positive integer"
+            raise invalid_parameter("step", message)
+        if (end - start) * 1_000_000 // step_ns > _MAX_POINTS:
+            raise bad_data(_TOO_MANY_POINTS)
+        timeout, lookback = params.timeout(services.timeout), _lookback_ms(params)
+        text, step_ms = params.get("query"), max(1, step_ns // 1_000_000)
+
+        def run(seconds: float, cancel: threading.Event) -> Result:
+            return services.engine.range_at(
+                text, start, end, step_ms, lookback_ms=lookback, timeout=seconds, cancel=cancel
+            )
+
+        return await self._answer(request, params, timeout, limit, run, is_range=True)
+
+    async def _answer(
+        self,
+        request: web.Request,
+        params: Params,
+        longest: float,
+        limit: int,
+        run: Callable[[float, threading.Event], Result],
+        *,
+        is_range: bool = False,
+    ) -> web.Response:
+        queued = time.monotonic()
+
+        def work(seconds: float, cancel: threading.Event) -> bytes:
+            started = time.monotonic()
+            result = run(seconds, cancel)
+            ended = time.monotonic()
+            warnings = list(result.warnings)
+            if 0 < limit < len(result) and result.type in (ValueType.VECTOR, ValueType.MATRIX):
+                result = _truncated(result, limit)
+                warnings.append(_TRUNCATED)
+            stats = params.get("stats")
+            if stats not in ("", "true", "all"):
+                warnings.append(_stats_warning(stats))
+            data = result.to_json_bytes()
+            if stats:
+                data = _with_stats(data, started - queued, ended - started)
+            return success_body(data, warnings, result.infos)
+
+        try:
+            body = await request.app[WORKERS].query(request, longest, work)
+        except ParseError as error:
+            raise invalid_parameter("query", error) from error
+        except PromQLError as error:
+            if is_range and self._has_no_range(params.get("query")):
+                raise invalid_parameter("query", error) from error
+            raise _execution(error) from error
+        return web.Response(body=body, content_type="application/json")
+
+    def _has_no_range(self, text: str) -> bool:
+        """True if the type of the expression is why a range query failed, which is the caller's mistake."""
+        return self._parsed(text).type not in (ValueType.VECTOR, ValueType.SCALAR)
+
+    async def query_exemplars(self, request: web.Request) -> web.Response:
+        """zseval keeps no exemplars: the answer to every valid request is that there are none."""
+        params = await Params.of(request)
+        start, end = params.time_ms("start", MIN_TIME_MS), params.time_ms("end", MAX_TIME_MS)
+        if end < start:
+            raise bad_data("end timestamp must not be before start timestamp")
+        try:
+            self._parse(params.get("query"))
+        except ParseError as error:
+            raise bad_data(str(error)) from error
+        return success([])
+
+    async def format_query(self, request: web.Request) -> web.Response:
+        from zseval.promql.syntax.printer import pretty
+
+        return success(pretty(self._parsed((await Params.of(request)).get("query"))))
+
+    async def parse_query(self, request: web.Request) -> web.Response:
+        return success(translate(self._parsed((await Params.of(request)).get("query"))))
+
+    def _parsed(self, text: str) -> Expr:
+        try:
+            return self._parse(text)
+        except ParseError as error:
+            raise invalid_parameter("query", error) from error
+
+    def _parse(self, text: str) -> Expr:
+        from zseval.promql.syntax.parser import parse
+
+        return parse(text, features=self._services.features)
+
+
+def _lookback_ms(params: Params) -> int | None:
+    text = params.get("lookback_delta")
+    if not text:
+        return None
+    try:
+        return parse_duration_ns(text) // 1_000_000 or None
+    except ValueError as error:
+        raise bad_data(f"error parsing lookback delta duration: {error}") from error
+
+
+def _execution(error: PromQLError) -> ApiError:
+    match error:
+        case QueryCanceledError():
+            return ApiError(ErrorType.CANCELED, str(error))
+        case QueryTimeoutError():
+            return ApiError(ErrorType.TIMEOUT, str(error))
+        case _:
+            return ApiError(ErrorType.EXECUTION, str(error))
+
+
+def _truncated(result: Result, limit: int) -> Result:
+    """The first `limit` series."""
+    rows = np.arange(limit)
+    return dataclasses.replace(
+        result,
+        labels=result.labels.take(rows),
+        values=result.values[:limit],
+        present=None if result.present is None else result.present[:limit],
+        times=result.times if result.times.ndim == 1 else result.times[:limit],
+    )
+
+
+def _stats_warning(value: str) -> str:
+    return (
+        f'value {quote(value)} for parameter "stats" is deprecated and will be rejected in the next '
+        'major release, use "true" or "all"'
+    )
+
+
+def _with_stats(data: bytes, queued_s: float, evaluated_s: float) -> bytes:
+    """`data` with the timings zseval measures; its engine has no phases like upstream's to tell apart."""
+    timings = {
+        "evalTotalTime": evaluated_s,
+        "execQueueTime": queued_s,
+        "execTotalTime": queued_s + evaluated_s,
+    }
+    return data[:-1] + b',"stats":' + orjson.dumps({"timings": timings}) + b"}"

@@ -1,0 +1,91 @@
+"""Workers: threads that queries run in, so that the event loop never waits for one.
+
+A client that goes away calls its query off: the engine looks at the token between operators.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from aiohttp import web
+
+from zseval.promql.errors import QueryCanceledError, QueryTimeoutError
+
+__all__ = ["WORKERS", "Workers"]
+
+T = TypeVar("T")
+
+_READERS = 4
+"""Threads for label and status requests, which a queue of slow queries must not hold up."""
+
+_WATCH_S = 0.2
+"""How often a running query's client is looked at."""
+
+
+class Workers:
+    """max_concurrency queries at a time; further ones wait, and their waiting counts as query time."""
+
+    def __init__(self, max_concurrency: int) -> None:
+        self._slots = asyncio.Semaphore(max_concurrency)
+        self._queries = ThreadPoolExecutor(max_concurrency, thread_name_prefix="query")
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
+
+    async def read(self, work: Callable[[], T]) -> T:
+        """`work()` in a thread, for short reads."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    async def query(
+        self, request: web.Request, longest: float, work: Callable[[float, threading.Event], T]
+    ) -> T:
+        """`work(seconds left, cancel token)` in a thread; `longest` counts from here, the queue included.
+
+        Raises QueryTimeoutError where no thread was free in time, QueryCanceledError where the client left
+        before one was, and what the work raises.
+        """
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(longest):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            raise QueryTimeoutError("query timed out in query queue") from error
+        try:
+            if _is_gone(request):
+                raise QueryCanceledError("query was canceled in query queue")
+            return await self._watched(request, longest - (time.monotonic() - started), work)
+        finally:
+            self._slots.release()
+
+    async def _watched(
+        self, request: web.Request, seconds: float, work: Callable[[float, threading.Event], T]
+    ) -> T:
+        cancel = threading.Event()
+        loop = asyncio.get_running_loop()
+        running = loop.run_in_executor(self._queries, work, seconds, cancel)
+        try:
+            while True:
+                done, _ = await asyncio.wait({running}, timeout=_WATCH_S)
+                if done:
+                    return running.result()
+                if _is_gone(request):
+                    cancel.set()
+        except asyncio.CancelledError:  # the server is stopping, or cancels handlers of clients that left
+            cancel.set()
+            raise
+
+    def close(self) -> None:
+        """Take no more work; what runs is left to end."""
+        self._queries.shutdown(wait=False, cancel_futures=True)
+        self._readers.shutdown(wait=False, cancel_futures=True)
+
+
+def _is_gone(request: web.Request) -> bool:
+    transport = request.transport
+    return transport is None or transport.is_closing()
+
+
+WORKERS = web.AppKey("workers", Workers)
