@@ -24,6 +24,7 @@ __all__ = [
     "add_compensated",
     "between",
     "counted",
+    "mean_samples",
     "split",
     "sum_samples",
     "window_samples",
@@ -192,3 +193,32 @@ def sum_samples(samples: list[Values]) -> tuple[Values, Values]:
         live = slice(len(value))
         total[live], rest[live] = add_compensated(value, total[live], rest[live])
     return total, rest
+
+
+def mean_samples(samples: list[Values]) -> Values:
+    """Prometheus' mean of a batch of `window_samples`, float64[P].
+
+    A compensated sum, divided; from where that sum would be infinite on, a compensated running mean.
+    Source: promql/functions.go (funcAvgOverTime).
+    """
+    size = len(samples[0])
+    total, rest, mean = samples[0].copy(), np.zeros(size), np.zeros(size)
+    running = np.zeros(size, dtype=np.bool_)
+    counts = np.ones(size)
+    for number, value in enumerate(samples[1:], start=2):
+        live = slice(len(value))
+        counts[live] = number
+        summed, summed_rest = add_compensated(value, total[live], rest[live])
+        turned = np.isinf(summed) & ~running[live]
+        with np.errstate(invalid="ignore"):
+            mean[live] = np.where(turned, total[live] / (number - 1), mean[live])
+            rest[live] = np.where(turned, rest[live] / (number - 1), rest[live])
+            running[live] |= turned
+            share = (number - 1) / number
+            moved, moved_rest = add_compensated(value / number, share * mean[live], share * rest[live])
+        now_running = running[live]
+        mean[live] = np.where(now_running, moved, mean[live])
+        total[live] = np.where(now_running, total[live], summed)
+        rest[live] = np.where(now_running, moved_rest, summed_rest)
+    with np.errstate(invalid="ignore"):
+        return np.where(running, mean + rest, total / counts + rest / counts)
