@@ -1,0 +1,48 @@
+"""MaskColumns: the few columns of a block that have empty cells, one bit a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zseval.model.arrays import Mask, Rows
+
+__all__ = ["MaskColumns"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaskColumns:
+    """columns: int32[n], increasing, those with any bit set.  bits: uint8[n, ceil(R / 8)]."""
+
+    columns: NDArray[np.int32]
+    bits: NDArray[np.uint8]
+    width: int
+
+    @classmethod
+    def of(cls, mask: Mask) -> MaskColumns:
+        """From bool[S, R]."""
+        columns = np.flatnonzero(mask.any(axis=1))
+        return cls(columns.astype(np.int32), np.packbits(mask[columns], axis=1), mask.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def nbytes(self) -> int:
+        return self.columns.nbytes + self.bits.nbytes
+
+    def touches(self, columns: Rows) -> Mask:
+        """bool[len(columns)]: which of them have any bit set."""
+        if not len(self.columns):
+            return np.zeros(len(columns), dtype=np.bool_)
+        at = np.minimum(np.searchsorted(self.columns, columns), len(self.columns) - 1)
+        return np.asarray(self.columns[at] == columns)
+
+    def rows_of(self, columns: Rows, lo: int, hi: int) -> tuple[Rows, Mask]:
+        """Which of `columns` (intp[n], positions in it) have bits, and those: bool[n, hi - lo]."""
+        where = np.flatnonzero(self.touches(columns))
+        at = np.searchsorted(self.columns, columns[where])
+        bits = np.unpackbits(self.bits[at], axis=1, count=self.width)
+        return where, bits[:, lo:hi].view(np.bool_)
