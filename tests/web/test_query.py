@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.web.fakes import NOW_MS
 from zseval.errors import Position
 from zseval.model.labels import Labels
 from zseval.promql.errors import (
@@ -22,7 +23,6 @@ from zseval.promql.errors import (
     TooManySamplesError,
 )
 
-NOW_MS = 1_700_000_000_123
 JSON_TYPE = {"Content-Type": "application/json"}
 FORM_TYPE = {"Content-Type": "application/x-www-form-urlencoded"}
 
