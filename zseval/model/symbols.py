@@ -1,13 +1,14 @@
 """Symbols: strings as small integers, so that label work is arithmetic on arrays.
 
-Id 0 is the empty string, which is how Prometheus spells "no such label". A `Symbols` only grows;
-`ScopedSymbols` lays the strings that one query makes up (label_replace, count_values) over it,
-under negative ids, and is thrown away with the query.
+Id 0 is the empty string, which is how Prometheus spells "no such label". A `Symbols` only grows; when
+too many of its strings are no longer used, a compacted one takes its place. `ScopedSymbols` lays the
+strings that one query makes up (label_replace, count_values) over it, under negative ids, and is
+thrown away with the query.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -26,13 +27,20 @@ class SymbolTable(Protocol):
 
 
 class Symbols:
-    """One id for each distinct string. Single writer; readers in other threads see whole entries."""
+    """One id for each distinct string. Single writer; readers in other threads see whole entries.
 
-    __slots__ = ("_ids", "_texts")
+    An id never stands for a second string, not even after compaction, so that arrays of symbols from
+    before and after it can meet in one query. The superseded table still answers for all it held and
+    asks its successor for the rest.
+    """
+
+    __slots__ = ("_ids", "_next", "_successor", "_texts")
 
     def __init__(self) -> None:
-        self._texts: list[str] = [""]
+        self._texts: dict[int, str] = {0: ""}
         self._ids: dict[str, int] = {"": 0}
+        self._next = 1
+        self._successor: Symbols | None = None
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -40,16 +48,37 @@ class Symbols:
     def intern(self, text: str) -> int:
         symbol = self._ids.get(text)
         if symbol is None:
-            symbol = len(self._texts)
-            self._texts.append(text)  # before the id is published: a reader never finds an id without text
+            if self._successor is not None:
+                return self._successor.intern(text)
+            symbol = self._next
+            self._next += 1
+            self._texts[symbol] = text  # before the id is published: a reader never finds an id without text
             self._ids[text] = symbol
         return symbol
 
     def find(self, text: str) -> int | None:
-        return self._ids.get(text)
+        symbol = self._ids.get(text)
+        if symbol is None and self._successor is not None:
+            return self._successor.find(text)
+        return symbol
 
     def text(self, symbol: int) -> str:
-        return self._texts[symbol]
+        """The string of a symbol; KeyError where there is no such symbol."""
+        text = self._texts.get(symbol)
+        if text is None:
+            if self._successor is None:
+                raise KeyError(symbol)
+            return self._successor.text(symbol)
+        return text
+
+    def compacted(self, used: Iterable[int]) -> Symbols:
+        """The table that takes this one's place: only these strings, under the same ids."""
+        made = Symbols()
+        made._texts.update((symbol, self._texts[symbol]) for symbol in used)
+        made._ids.update((text, symbol) for symbol, text in made._texts.items())
+        made._next = self._next
+        self._successor = made
+        return made
 
 
 class ScopedSymbols:
