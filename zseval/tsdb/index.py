@@ -1,0 +1,211 @@
+"""Index: matchers to one increasing array of series ids.
+
+Postings are one stable argsort of all pair ids (label name with value): for each pair the series that
+have it, increasing. Series created since then sit in a small second level that is rebuilt alone, so
+that a new series does not cost a sort of everything. A regular expression is asked once for each
+distinct value, and only for values it has not seen.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+from sortedcontainers import SortedList
+
+from zseval.model.arrays import Ids, Mask, Rows
+from zseval.model.labelsets import LabelSets
+from zseval.model.matcher import Matcher, MatchType
+from zseval.tsdb.series import SeriesTable
+
+__all__ = ["Index", "Resolved"]
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+_RESOLVED_KEPT = 1024  # selectors of a few hundred rules and a dashboard or two
+_PATTERNS_KEPT = 1024
+_FEW_PAIRS = 64  # above it, one pass over all pairs beats joining many short postings
+_TAIL_LEAST = 1024  # new series before the first level is sorted again, at least
+_TAIL_SHARE = 8  # and at least this fraction of it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resolved:
+    """What a set of matchers selects. ids: int32[S], increasing.  labels: their label sets."""
+
+    ids: Ids
+    labels: LabelSets
+
+
+class _Postings:
+    """Pair id -> series, for the series first <= id < last. Immutable."""
+
+    def __init__(self, table: SeriesTable, first: int) -> None:
+        span = table.pairs_from(first)
+        order = np.argsort(span.pairs, kind="stable")
+        self.first, self.last = first, len(table)
+        self._series: Ids = span.owners[order].astype(np.int32)
+        self._ends = np.cumsum(np.bincount(span.pairs, minlength=table.pair_count))
+
+    @property
+    def nbytes(self) -> int:
+        return self._series.nbytes + self._ends.nbytes
+
+    def of(self, pair: int) -> Ids:
+        """The series that have a pair, increasing; a view."""
+        if pair >= len(self._ends):
+            return self._series[:0]
+        return self._series[self._ends[pair - 1] if pair else 0 : self._ends[pair]]
+
+    def of_any(self, accepted: Mask) -> Ids:
+        """The series that have a pair marked in bool[P], in no order, perhaps more than once."""
+        ends = self._ends
+        counts = np.diff(ends, prepend=0)
+        return self._series[np.repeat(accepted[: len(ends)], counts)]
+
+
+class Index:
+    """The search structures over one SeriesTable. Guarded by the lock of its TSDB."""
+
+    def __init__(self, table: SeriesTable) -> None:
+        self._table = table
+        self._levels: list[_Postings] = [_Postings(table, 0)]
+        self._resolved: OrderedDict[tuple[Matcher, ...], tuple[int, Resolved]] = OrderedDict()
+        self._patterns: OrderedDict[Matcher, tuple[int, list[int]]] = OrderedDict()
+        self._sorted: dict[str, SortedList] = {}
+
+    @property
+    def nbytes(self) -> int:
+        return sum(level.nbytes for level in self._levels)
+
+    def resolve(self, matchers: Sequence[Matcher]) -> Resolved:
+        """The series every matcher accepts, from the cache where no series was added since."""
+        key, count = tuple(matchers), len(self._table)
+        known = self._resolved.get(key)
+        if known is not None and known[0] == count:
+            self._resolved.move_to_end(key)
+            return known[1]
+        ids = self.find(key)
+        if known is not None and np.array_equal(known[1].ids, ids):
+            made = known[1]  # the same object, so that what others cached for it stays good
+        else:
+            made = Resolved(ids, self._table.label_sets(ids))
+        _remember(self._resolved, key, (count, made), _RESOLVED_KEPT)
+        return made
+
+    def find(self, matchers: Iterable[Matcher]) -> Ids:
+        """int32[S], the series every matcher accepts, increasing; no matchers accept all."""
+        wanted: list[Matcher] = []
+        unwanted: list[Matcher] = []
+        for matcher in matchers:
+            (unwanted if matcher.matches_empty else wanted).append(matcher)
+        selected = np.ones(len(self._table), dtype=np.bool_)
+        for matcher in sorted(wanted, key=_cost):
+            accepted = self._marked(self._accepted(matcher))
+            selected &= accepted
+            if not selected.any():
+                return np.empty(0, dtype=np.int32)
+        for matcher in unwanted:
+            # It accepts "": so every series is selected but those with a value it refuses.
+            selected[self._series_of(self._refused(matcher))] = False
+        return np.flatnonzero(selected).astype(np.int32)
+
+    def names(self) -> list[str]:
+        """All label names, sorted."""
+        return sorted(self._table.values_of)
+
+    def values(self, name: str) -> list[str]:
+        """All values of a label, sorted."""
+        known = self._table.values_of.get(name, {})
+        kept = self._sorted.get(name)
+        if kept is None:
+            kept = self._sorted[name] = SortedList(known)
+        elif len(kept) < len(known):
+            kept.update(list(islice(known, len(kept), None)))
+        return list(kept)
+
+    def _marked(self, pairs: Sequence[int]) -> Mask:
+        marked = np.zeros(len(self._table), dtype=np.bool_)
+        marked[self._series_of(pairs)] = True
+        return marked
+
+    def _series_of(self, pairs: Sequence[int]) -> Ids:
+        """Series that have one of these pairs, in no order."""
+        levels = self._fresh_levels()
+        if len(pairs) <= _FEW_PAIRS:
+            parts = [level.of(pair) for level in levels for pair in pairs]
+        else:
+            accepted = np.zeros(self._table.pair_count, dtype=np.bool_)
+            accepted[np.array(pairs, dtype=np.intp)] = True
+            parts = [level.of_any(accepted) for level in levels]
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int32)
+
+    def _fresh_levels(self) -> list[_Postings]:
+        """One or two levels that together cover all series."""
+        count, base = len(self._table), self._levels[0]
+        if self._levels[-1].last < count:
+            if count - base.last > max(_TAIL_LEAST, base.last // _TAIL_SHARE):
+                self._levels = [_Postings(self._table, 0)]
+            else:
+                self._levels = [base, _Postings(self._table, base.last)]
+        return self._levels
+
+    def _accepted(self, matcher: Matcher) -> Sequence[int]:
+        """Pairs of the matcher's label that it accepts; it does not accept ""."""
+        values = self._table.values_of.get(matcher.name, {})
+        literals = None if matcher.is_negative else matcher.literals
+        if literals is not None:
+            return [values[literal] for literal in dict.fromkeys(literals) if literal in values]
+        return self._matching(matcher, values)
+
+    def _refused(self, matcher: Matcher) -> Sequence[int]:
+        """Pairs of the matcher's label that it refuses; it accepts ""."""
+        values = self._table.values_of.get(matcher.name, {})
+        literals = matcher.literals if matcher.is_negative else None
+        if literals is not None:
+            return [values[literal] for literal in dict.fromkeys(literals) if literal in values]
+        accepted = set(self._matching(matcher, values))
+        return [pair for pair in values.values() if pair not in accepted]
+
+    def _matching(self, matcher: Matcher, values: dict[str, int]) -> list[int]:
+        """Pairs whose value the matcher accepts; only values new since the last time are tried."""
+        seen, pairs = self._patterns.get(matcher, (0, []))
+        if seen < len(values):
+            matches = matcher.matches
+            pairs = pairs + [pair for value, pair in islice(values.items(), seen, None) if matches(value)]
+        _remember(self._patterns, matcher, (len(values), pairs), _PATTERNS_KEPT)
+        return pairs
+
+    def values_among(self, name: str, series: Ids) -> list[str]:
+        """The values a label has on these series, sorted."""
+        pairs = np.unique(self._table.pairs_of(series).pairs)
+        symbol = self._table.symbols.find(name)
+        if symbol is None:
+            return []
+        symbols = self._table.pair_values[pairs[self._table.pair_names[pairs] == symbol]]
+        return sorted(map(self._table.symbols.text, symbols.tolist()))
+
+    def names_among(self, series: Ids) -> list[str]:
+        """The label names these series have, sorted."""
+        pairs = np.unique(self._table.pairs_of(series).pairs)
+        return sorted(map(self._table.symbols.text, np.unique(self._table.pair_names[pairs]).tolist()))
+
+    def series_per_pair(self) -> Rows:
+        """intp[P], how many series have each pair."""
+        return np.bincount(self._table.pairs_from(0).pairs, minlength=self._table.pair_count)
+
+
+def _cost(matcher: Matcher) -> int:
+    return 0 if matcher.type is MatchType.EQUAL else 1
+
+
+def _remember(cache: OrderedDict[_Key, _Value], key: _Key, value: _Value, limit: int) -> None:
+    cache[key] = value
+    cache.move_to_end(key)
+    if len(cache) > limit:
+        cache.popitem(last=False)
