@@ -268,6 +268,10 @@ def test_a_job_named_twice_across_files_is_an_error_in_the_second(tmp_path: Path
         (scrape("relabel_configs: [{action: hashmod, target_label: x}]"), "requires non-zero modulus"),
         (scrape("relabel_configs: [{action: labeldrop, separator: x}]"), "requires only 'regex'"),
         (scrape("scrape_protocols: []"), "scrape_protocols cannot be empty"),
+        (
+            scrape("scrape_protocols: [PrometheusText0.0.4]"),
+            "scrape_protocols other than [OpenMetricsText1.0.0",
+        ),
         (scrape("scrape_protocols: [x]"), "unknown scrape protocol x, supported: [OpenMetricsText0.0.1"),
         ("rule_files: ['a/*/b.yml']", 'invalid rule file path "a/*/b.yml"'),
         ("alerting: {alertmanagers: [{api_version: v1}]}", "to be one of [v2] but got v1"),
