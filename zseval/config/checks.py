@@ -70,7 +70,7 @@ def _pattern(what: str) -> Kind:
         text: str = STRING.read(node, reading)
         if _GLOB.match(text) is None:
             raise Problem(f"invalid {what} path {quote(text)}", node.position)
-        return str(reading.base_dir / text)
+        return str(reading.base_dir / text) if text else ""
 
     return Kind(read, "")
 
