@@ -1,0 +1,288 @@
+"""Engine: text in, Result out. Parse, plan, select, evaluate; synchronous, usable from any thread.
+
+Everything a query reads is selected first, then it is evaluated: samples that arrive meanwhile are
+not seen, and strings made up on the way cannot collide with new ones in the store.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from zseval.model.arrays import Mask, Rows, Times, Values
+from zseval.model.duration import parse_duration
+from zseval.model.labels import METRIC_NAME, quote
+from zseval.model.labelsets import LabelSets
+from zseval.model.matcher import Matcher
+from zseval.model.symbols import ScopedSymbols, SymbolTable
+from zseval.promql.errors import EvaluationError
+from zseval.promql.exec.context import CancelToken, Context, Limits, Query
+from zseval.promql.exec.memo import LabelMemo
+from zseval.promql.exec.ranges import windows_of
+from zseval.promql.exec.run import evaluate, evaluate_range_vector
+from zseval.promql.exec.vector import Vector, merged, without_names
+from zseval.promql.kernels.windows import Windows
+from zseval.promql.plan.build import Evaluation, Settings, build
+from zseval.promql.plan.nodes import Node, Plan, Read, Subquery, Text
+from zseval.promql.result import Result
+from zseval.promql.syntax.ast import Expr, ValueType
+from zseval.promql.syntax.parser import parse
+from zseval.tsdb.frame import Selection
+
+__all__ = ["FEATURES", "Database", "Engine"]
+
+FEATURES = frozenset(
+    {
+        "promql-experimental-functions",
+        "promql-delayed-name-removal",
+        "promql-duration-expr",
+        "promql-extended-range-selectors",
+        "promql-binop-fill-modifiers",
+        "type-and-unit-labels",
+        "use-start-timestamps",
+    }
+)
+"""Upstream's feature names that concern queries."""
+
+_PARSED_QUERIES = 1000  # a few dashboards and every rule of a node
+
+
+class Database(Protocol):
+    """What the engine needs of a store: TSDB, or anything that selects."""
+
+    @property
+    def symbols(self) -> SymbolTable: ...
+    def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Selection: ...
+
+
+class Engine:
+    """Evaluates PromQL on one store.
+
+    lookback: how old the sample of an instant selector may be.
+    features: names from FEATURES, or "all".
+    max_samples: how many samples a query may hold at once.  timeout: seconds a query may take.
+    default_step: the step of subqueries that name none (Prometheus: the global evaluation interval).
+    clock: seconds on a scale that only goes forward, for the timeout; a test gives its own.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        lookback: str = "5m",
+        *,
+        features: Collection[str] | str = frozenset(),
+        max_samples: int = 50_000_000,
+        timeout: float = 120.0,
+        default_step: str = "1m",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.db = db
+        self.lookback_ms = parse_duration(lookback)
+        self.default_step_ms = parse_duration(default_step)
+        self.features = _features(features)
+        self.max_samples = max_samples
+        self.timeout = timeout
+        self._clock = clock
+        self._memo = LabelMemo()
+        self._parsed: OrderedDict[str, Expr] = OrderedDict()
+
+    def instant(self, expr: str | Expr, time: float, *, timeout: float | None = None) -> Result:
+        """The value of an expression at one time, Unix seconds.
+
+        Raises ParseError, EvaluationError, TooManySamplesError, QueryTimeoutError (all PromQLError).
+        """
+        return self.instant_at(expr, _milliseconds(time), timeout=timeout)
+
+    def range(
+        self, expr: str | Expr, start: float, end: float, step: float, *, timeout: float | None = None
+    ) -> Result:
+        """The values of an expression from start to end (Unix seconds), `step` seconds apart, as a matrix.
+
+        Raises as `instant` does, and ValueError for a step of less than a millisecond.
+        """
+        start_ms, end_ms = _milliseconds(start), _milliseconds(end)
+        return self.range_at(expr, start_ms, end_ms, _milliseconds(step), timeout=timeout)
+
+    def instant_at(
+        self,
+        expr: str | Expr,
+        time_ms: int,
+        *,
+        lookback_ms: int | None = None,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Result:
+        """`instant` in milliseconds, with a lookback of its own and a token that calls it off."""
+        parsed, text = self._parse(expr)
+        limits = self._limits(timeout, cancel)
+        return self._run(parsed, text, Evaluation.instant(time_ms), lookback_ms, limits)
+
+    def range_at(
+        self,
+        expr: str | Expr,
+        start_ms: int,
+        end_ms: int,
+        step_ms: int,
+        *,
+        lookback_ms: int | None = None,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Result:
+        """`range` in milliseconds, with a lookback of its own and a token that calls it off."""
+        if step_ms <= 0:
+            raise ValueError("the step of a range query must be at least a millisecond")
+        parsed, text = self._parse(expr)
+        if parsed.type not in (ValueType.VECTOR, ValueType.SCALAR):
+            raise EvaluationError(
+                f"invalid expression type {quote(parsed.type.documented)} for range query, "
+                "must be Scalar or instant Vector"
+            )
+        limits = self._limits(timeout, cancel)
+        return self._run(parsed, text, Evaluation(start_ms, end_ms, step_ms), lookback_ms, limits)
+
+    def plan(self, expr: str | Expr, evaluation: Evaluation, *, lookback_ms: int | None = None) -> Plan:
+        """The plan an evaluation would follow; `zseval.promql.plan.explain` prints it."""
+        return build(self._parse(expr)[0], evaluation, self._settings(lookback_ms))
+
+    def _settings(self, lookback_ms: int | None) -> Settings:
+        return Settings(lookback_ms or self.lookback_ms, self.default_step_ms)
+
+    def _limits(self, timeout: float | None, cancel: CancelToken | None) -> Limits:
+        seconds = self.timeout if timeout is None else min(timeout, self.timeout)
+        return Limits(self.max_samples, self._clock() + seconds, self._clock, cancel)
+
+    def _parse(self, expr: str | Expr) -> tuple[Expr, str]:
+        """The tree, and the text that positions refer to ("" where only a tree was given)."""
+        if not isinstance(expr, str):
+            return expr, ""
+        parsed = self._parsed.get(expr)
+        if parsed is None:
+            parsed = parse(expr, features=self.features)
+            self._parsed[expr] = parsed
+            while len(self._parsed) > _PARSED_QUERIES:
+                self._parsed.popitem(last=False)
+        return parsed, expr
+
+    def _run(
+        self, expr: Expr, text: str, evaluation: Evaluation, lookback_ms: int | None, limits: Limits
+    ) -> Result:
+        settings = self._settings(lookback_ms)
+        plan = build(expr, evaluation, settings)
+        limits.check()
+        base = self.db.symbols
+        query = Query(
+            base=base,
+            symbols=ScopedSymbols(base),
+            selections=tuple(self._select(read, limits) for read in plan.reads),
+            memo=self._memo,
+            limits=limits,
+            lookback_ms=settings.lookback_ms,
+            delayed_names="promql-delayed-name-removal" in self.features,
+        )
+        ctx = Context(query, plan.steps)
+        # Absent cells hold anything, markers included, which are signalling NaNs: no operation may warn of them.
+        with np.errstate(all="ignore"):
+            result = _value(plan, ctx, is_range=evaluation.step_ms > 0)
+        result.warnings.extend(query.annotations.warnings(text))
+        result.infos.extend(query.annotations.infos(text))
+        return result
+
+    def _select(self, read: Read, limits: Limits) -> Selection:
+        """What a read selects, under the one LabelSets object that stands for these series."""
+        selection = self.db.select(read.matchers, read.start_ms, read.end_ms)
+        limits.hold(sum(frame.values.size for frame in selection.frames))
+        what = ("selection", selection.epoch, selection.ids.tobytes())
+        labels = self._memo.get((self.db,), what, lambda: selection.labels)
+        return Selection(selection.ids, selection.epoch, labels, selection.frames)
+
+
+def _value(plan: Plan, ctx: Context, *, is_range: bool) -> Result:
+    times = plan.steps.times
+    if isinstance(plan.root, Text):
+        nothing = LabelSets.empty(0, ctx.query.base)
+        return Result(plan.type, nothing, times, np.zeros((0, 1)), text=plan.root.value)
+    if plan.type is ValueType.MATRIX:
+        return _raw_matrix(plan.root, ctx)
+    vector = evaluate(plan.root, ctx)
+    if plan.type is ValueType.SCALAR and not is_range:
+        return Result(plan.type, vector.labels, times, vector.values)
+    return _vector_result(vector, times, ctx, is_range=is_range)
+
+
+def _vector_result(vector: Vector, times: Times, ctx: Context, *, is_range: bool) -> Result:
+    """Names that were to go at the end gone, rows without samples gone, a matrix sorted."""
+    query = ctx.query
+    if vector.drop_name is not None and vector.drop_name.any():
+        vector = merged(_without_marked_names(vector, vector.drop_name, query), ctx)
+    labels, held = vector.labels, vector.rows_present()
+    rows = np.flatnonzero(held)
+    if is_range:
+        order = query.remember((labels,), "order", labels.order)
+        rows = order[held[order]]
+    vector = vector.take(rows)
+    present = None if vector.present is None or vector.present.all() else vector.present
+    kind = ValueType.MATRIX if is_range else ValueType.VECTOR
+    return Result(kind, _readable(vector.labels, query), times, vector.values, present)
+
+
+def _without_marked_names(vector: Vector, marked: Mask, query: Query) -> Vector:
+    if marked.all():
+        return replace(vector, labels=without_names(vector.labels, query), drop_name=None)
+    kept = np.where(marked, 0, vector.labels.column(METRIC_NAME)).astype(np.int32)
+    return replace(vector, labels=vector.labels.with_column(METRIC_NAME, kept), drop_name=None)
+
+
+def _readable(labels: LabelSets, query: Query) -> LabelSets:
+    """With the table that has every string of this query."""
+    return LabelSets(labels.names, labels.codes, query.symbols_of(labels))
+
+
+def _raw_matrix(root: Node, ctx: Context) -> Result:
+    """A range vector as the value of an instant query: samples with their own times."""
+    if isinstance(root, Subquery):
+        inner = evaluate(root.expr, ctx.at(root.steps))
+        return _vector_result(inner, root.steps.times, ctx, is_range=True)
+    vector = evaluate_range_vector(root, ctx)
+    parts = [(rows, *_single_window(windows)) for rows, windows in windows_of(vector, ctx)]
+    widest = max((values.shape[1] for _, _, values, _ in parts), default=0)
+    shape = (len(vector.labels), widest)
+    times, values, present = np.zeros(shape, dtype=np.int64), np.zeros(shape), np.zeros(shape, dtype=np.bool_)
+    for rows, part_times, part_values, counts in parts:
+        width = part_values.shape[1]
+        times[rows, :width] = part_times
+        values[rows, :width] = part_values
+        present[rows, :width] = np.arange(width) < counts[:, np.newaxis]
+    order = ctx.query.remember((vector.labels,), "order", vector.labels.order)
+    rows = order[np.asarray(present.any(axis=1))[order]]
+    labels = _readable(vector.labels.take(rows), ctx.query)
+    return Result(ValueType.MATRIX, labels, times[rows], values[rows], present[rows])
+
+
+def _single_window(windows: Windows) -> tuple[Times, Values, Rows]:
+    """The samples of the only window of each series, left-aligned: [S, T], [S, T], and how many, [S]."""
+    series = len(windows.values)
+    low = np.broadcast_to(windows.lo, (series, 1))
+    counts = np.broadcast_to(windows.hi, (series, 1))[:, 0] - low[:, 0]
+    columns = low + np.arange(int(counts.max(initial=0)))
+    columns = np.minimum(columns, max(windows.values.shape[1] - 1, 0))
+    times = np.broadcast_to(windows.times, windows.values.shape)
+    return np.take_along_axis(times, columns, 1), np.take_along_axis(windows.values, columns, 1), counts
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _features(names: Collection[str] | str) -> frozenset[str]:
+    if names == "all":
+        return FEATURES
+    chosen = frozenset((names,) if isinstance(names, str) else names)
+    unknown = sorted(chosen - FEATURES)
+    if unknown:
+        raise ValueError(f"unknown feature {quote(unknown[0])}; known are {', '.join(sorted(FEATURES))}")
+    return chosen

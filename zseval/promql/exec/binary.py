@@ -1,0 +1,206 @@
+"""Binary operators: arithmetic, comparison and set operators, over scalars and matched rows.
+
+What upstream decides sample by sample (one match only, duplicates) is decided here on presence masks,
+and only where the label sets make it possible at all.
+Source: promql/engine.go (VectorBinop, VectorAnd, VectorOr, VectorUnless, VectorscalarBinop).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from zseval.model.arrays import Mask, Values
+from zseval.model.labelsets import LabelSets
+from zseval.promql.errors import EvaluationError
+from zseval.promql.exec.context import Context, Query
+from zseval.promql.exec.match import Pairs, any_per_group, match_labels, pairs, rows_per_group, signatures
+from zseval.promql.exec.vector import Vector, drop_names, mask_and, merged
+from zseval.promql.kernels.arithmetic import ARITHMETIC, COMPARISON
+from zseval.promql.plan.nodes import Binary
+from zseval.promql.syntax.ast import Cardinality, VectorMatching
+
+__all__ = ["binary"]
+
+
+def binary(node: Binary, left: Vector, right: Vector, ctx: Context) -> Vector:
+    """The value of `left op right`; raises EvaluationError where matching is not unique."""
+    if node.lhs_scalar and node.rhs_scalar:
+        return _scalars(node, left, right, ctx)
+    if node.lhs_scalar or node.rhs_scalar:
+        return _vector_and_scalar(node, left, right, ctx)
+    assert node.matching is not None, "the checker gives every operation on two vectors a matching"
+    set_operator = _SET_OPERATORS.get(node.op)
+    if set_operator is not None:
+        return set_operator(left, right, node.matching, ctx)
+    return _vectors(node, node.matching, left, right, ctx)
+
+
+def _scalars(node: Binary, left: Vector, right: Vector, ctx: Context) -> Vector:
+    if node.op in COMPARISON:
+        return Vector.scalar(COMPARISON[node.op](left.row, right.row).astype(np.float64), ctx.query)
+    return Vector.scalar(ARITHMETIC[node.op](left.row, right.row), ctx.query)
+
+
+def _vector_and_scalar(node: Binary, left: Vector, right: Vector, ctx: Context) -> Vector:
+    """A comparison keeps the vector's value, on whichever side it stands."""
+    vector = right if node.lhs_scalar else left
+    if node.op in ARITHMETIC:
+        values = ARITHMETIC[node.op](left.values, right.values)
+        return drop_names(vector.with_values(values, vector.present), ctx)
+    kept = COMPARISON[node.op](left.values, right.values)
+    if node.return_bool:
+        return drop_names(vector.with_values(kept.astype(np.float64), vector.present), ctx)
+    return vector.with_values(vector.values, mask_and(vector.present, kept))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Matched:
+    """The rows that meet, P of them: many and one side's values, and where both have a sample."""
+
+    many: Values
+    one: Values
+    present: Mask | None
+
+
+def _vectors(node: Binary, matching: VectorMatching, left: Vector, right: Vector, ctx: Context) -> Vector:
+    swapped = matching.cardinality is Cardinality.ONE_TO_MANY
+    many, one = (right, left) if swapped else (left, right)
+    if matching.fill.left is not None or matching.fill.right is not None:
+        raise EvaluationError("the fill modifiers are not supported yet")
+    met = pairs(many.labels, one.labels, matching, ctx.query)
+    _check_one_side(met, many, one, matching, ctx)
+    sides = _gather(met, many, one)
+    dropped = node.op in ARITHMETIC or (node.return_bool and not ctx.query.delayed_names)
+    labels = _result_labels(many.labels, one.labels, met, matching, dropped, ctx.query)
+    _check_many_side(met, sides, labels, matching, ctx)
+    ctx.query.limits.hold(sides.many.size)
+    first, second = (sides.one, sides.many) if swapped else (sides.many, sides.one)
+    present = sides.present
+    if node.op in ARITHMETIC:
+        values = ARITHMETIC[node.op](first, second)
+    else:
+        kept = COMPARISON[node.op](first, second)
+        values = kept.astype(np.float64) if node.return_bool else first
+        present = present if node.return_bool else mask_and(present, kept)
+    ctx.query.limits.hold(-sides.many.size)
+    marks = np.ones(len(labels), dtype=np.bool_) if node.return_bool and ctx.query.delayed_names else None
+    return merged(Vector(labels, values, present, marks), ctx)
+
+
+def _gather(met: Pairs, many: Vector, one: Vector) -> _Matched:
+    many_rows = many if met.many_all else many.take(met.many)
+    one_rows = one if met.one_all else one.take(met.one)
+    return _Matched(many_rows.values, one_rows.values, mask_and(many_rows.present, one_rows.present))
+
+
+def _check_one_side(met: Pairs, many: Vector, one: Vector, matching: VectorMatching, ctx: Context) -> None:
+    """No two rows of the one side with one signature at a step at which the many side has anything."""
+    if met.one_unique:
+        return
+    ids = signatures(many.labels, one.labels, matching, ctx.query).right
+    doubled = rows_per_group(one.mask(), ids, met.count) > 1  # [G, K]
+    doubled &= many.mask().any(axis=0)
+    if not doubled.any():
+        return
+    step = int(doubled.any(axis=0).argmax())
+    seen: dict[int, int] = {}
+    for row in np.flatnonzero(one.mask()[:, step]).tolist():
+        other = seen.setdefault(int(ids[row]), row)
+        if other != row:
+            raise EvaluationError(_duplicates(one.labels, row, other, matching, ctx.query))
+
+
+def _duplicates(labels: LabelSets, row: int, other: int, matching: VectorMatching, query: Query) -> str:
+    shown = LabelSets(labels.names, labels.codes, query.symbols)
+    side = "left" if matching.cardinality is Cardinality.ONE_TO_MANY else "right"
+    group = match_labels(shown[row], matching.on, matching.labels)
+    first, second = sorted((str(shown[row]), str(shown[other])))
+    return (
+        f"found duplicate series for the match group {group} on the {side} hand-side of the operation: "
+        f"[{first}, {second}];many-to-many matching not allowed: matching labels must be unique on one side"
+    )
+
+
+def _check_many_side(
+    met: Pairs, sides: _Matched, labels: LabelSets, matching: VectorMatching, ctx: Context
+) -> None:
+    """One result per signature and step, or (group_left, group_right) per signature, labels and step."""
+    if met.many_unique:
+        return
+    ids, count = met.signature, met.count
+    message = "many-to-one matching must be explicit (group_left/group_right)"
+    if matching.cardinality is not Cardinality.ONE_TO_ONE:
+        # Equal labels under two signatures are no concern here: `merged` tells those apart by step.
+        groups = ctx.query.remember((labels,), "group", labels.group)
+        if groups.count == len(labels):
+            return
+        distinct, ids = np.unique(ids * np.intp(groups.count) + groups.ids, return_inverse=True)
+        count = len(distinct)
+        message = "grouping labels must ensure unique matches"
+    present = np.broadcast_to(np.True_, sides.many.shape) if sides.present is None else sides.present
+    if rows_per_group(present, ids, count).max(initial=0) > 1:
+        raise EvaluationError(f"multiple matches for labels: {message}")
+
+
+def _result_labels(
+    many: LabelSets, one: LabelSets, met: Pairs, matching: VectorMatching, dropped: bool, query: Query
+) -> LabelSets:
+    """The labels of each pair's result, remembered."""
+
+    def make() -> LabelSets:
+        labels = many if met.many_all else many.take(met.many)
+        if dropped:
+            labels = labels.without_name()
+        if matching.cardinality is Cardinality.ONE_TO_ONE:
+            labels = labels.keep(matching.labels) if matching.on else labels.drop(matching.labels)
+        for name in matching.include:
+            labels = labels.with_column(name, one.column(name)[met.one])
+        used = [row for row in range(len(labels.names)) if labels.codes[row].any()]
+        names = tuple(labels.names[row] for row in used)
+        return LabelSets(names, labels.codes[used], query.symbols_of(many, one))
+
+    return query.remember((many, one), ("result labels", matching, dropped), make)
+
+
+def _and(left: Vector, right: Vector, matching: VectorMatching, ctx: Context) -> Vector:
+    sides = signatures(left.labels, right.labels, matching, ctx.query)
+    found = any_per_group(right.mask(), sides.right, sides.count)
+    return left.with_values(left.values, mask_and(left.present, found[sides.left]))
+
+
+def _unless(left: Vector, right: Vector, matching: VectorMatching, ctx: Context) -> Vector:
+    sides = signatures(left.labels, right.labels, matching, ctx.query)
+    found = any_per_group(right.mask(), sides.right, sides.count)
+    return left.with_values(left.values, mask_and(left.present, ~found[sides.left]))
+
+
+def _or(left: Vector, right: Vector, matching: VectorMatching, ctx: Context) -> Vector:
+    query = ctx.query
+    sides = signatures(left.labels, right.labels, matching, query)
+    found = any_per_group(left.mask(), sides.left, sides.count)
+    added = right.mask() & ~found[sides.right]
+
+    def make() -> LabelSets:
+        both = LabelSets.concat([left.labels, right.labels])
+        return LabelSets(both.names, both.codes, query.symbols_of(left.labels, right.labels))
+
+    labels = query.remember((left.labels, right.labels), "or", make)
+    drop = None
+    if left.drop_name is not None or right.drop_name is not None:
+        drop = np.concatenate([_marks(left), _marks(right)])
+    values = np.concatenate([left.values, right.values])
+    return merged(Vector(labels, values, np.concatenate([left.mask(), added]), drop), ctx)
+
+
+def _marks(vector: Vector) -> Mask:
+    return np.zeros(len(vector.labels), dtype=np.bool_) if vector.drop_name is None else vector.drop_name
+
+
+_SET_OPERATORS: dict[str, Callable[[Vector, Vector, VectorMatching, Context], Vector]] = {
+    "and": _and,
+    "or": _or,
+    "unless": _unless,
+}

@@ -1,0 +1,99 @@
+"""Query and Context: what an evaluation may use, and how much of it.
+
+A Query is one run of the engine, with its limits and what it gathers; a Context is that query at
+one set of steps (a subquery and a step-invariant expression have steps of their own).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from zseval.model.labelsets import LabelSets
+from zseval.model.symbols import ScopedSymbols, SymbolTable
+from zseval.promql.annotations import Annotations
+from zseval.promql.errors import QueryCanceledError, QueryTimeoutError, TooManySamplesError
+from zseval.promql.exec.memo import LabelMemo
+from zseval.promql.plan.steps import Steps
+from zseval.tsdb.frame import Selection
+
+__all__ = ["CancelToken", "Context", "Limits", "Query"]
+
+T = TypeVar("T")
+
+
+class CancelToken(Protocol):
+    """What calls a query off: threading.Event, or anything like it."""
+
+    def is_set(self) -> bool: ...
+
+
+@dataclass(slots=True)
+class Limits:
+    """Samples held at once, time, and cancellation.
+
+    deadline is on the scale of `clock`, seconds. Checked between operators and between chunks of series.
+    """
+
+    max_samples: int
+    deadline: float
+    clock: Callable[[], float]
+    cancel: CancelToken | None = None
+    held: int = 0
+
+    def check(self) -> None:
+        """Raises QueryTimeoutError or QueryCanceledError."""
+        if self.cancel is not None and self.cancel.is_set():
+            raise QueryCanceledError("query was canceled in expression evaluation")
+        if self.clock() > self.deadline:
+            raise QueryTimeoutError("query timed out in expression evaluation")
+
+    def hold(self, samples: int) -> None:
+        """Account for samples about to be held; raises TooManySamplesError."""
+        self.held += samples
+        if self.held > self.max_samples:
+            raise TooManySamplesError(
+                "query processing would load too many samples into memory in query execution"
+            )
+
+
+@dataclass(slots=True)
+class Query:
+    """One run: selections by the number of their read, strings made up on the way, limits, annotations.
+
+    base: the store's symbols; label sets over it are the same objects in every run, and only their label
+    work is remembered. symbols: base plus this run's own strings.
+    delayed_names: metric names are dropped at the end (promql-delayed-name-removal).
+    """
+
+    base: SymbolTable
+    symbols: ScopedSymbols
+    selections: tuple[Selection, ...]
+    memo: LabelMemo
+    limits: Limits
+    lookback_ms: int
+    delayed_names: bool = False
+    annotations: Annotations = field(default_factory=Annotations)
+
+    def remember(self, sets: tuple[LabelSets, ...], what: Hashable, make: Callable[[], T]) -> T:
+        """`make()`, or its value from an earlier run over the same label sets."""
+        if any(each.symbols is not self.base for each in sets):
+            return make()
+        return self.memo.get(sets, what, make)
+
+    def symbols_of(self, *sets: LabelSets) -> SymbolTable:
+        """The table that knows every string of all these sets."""
+        made_up = any(each.symbols is not self.base for each in sets)
+        return self.symbols if made_up else self.base
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A query at a set of steps."""
+
+    query: Query
+    steps: Steps
+
+    def at(self, steps: Steps) -> Context:
+        return Context(self.query, steps)

@@ -1,0 +1,152 @@
+"""Range functions: a kernel over the windows of each frame, in chunks of series that fit the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from zseval.model.arrays import Mask, Rows, Times, Values
+from zseval.model.labels import METRIC_NAME
+from zseval.model.labelsets import LabelSets, factorize
+from zseval.model.staleness import is_stale
+from zseval.model.symbols import texts
+from zseval.promql.errors import EvaluationError
+from zseval.promql.exec.context import Context
+from zseval.promql.exec.select import assemble
+from zseval.promql.exec.vector import SAME_LABELSET, Vector, without_names
+from zseval.promql.functions import Function, RangeKernel
+from zseval.promql.kernels.windows import Windows, compact
+from zseval.tsdb.frame import Frame
+
+__all__ = ["RangeVector", "apply_range", "windows_of"]
+
+CHUNK_SERIES = (
+    1024  # 241 steps of this many series are 2 MB an array: the working set of a kernel stays in L2
+)
+
+_COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
+
+
+class RangeVector:
+    """What a range function reads: samples of S series, and the left-open window of each step.
+
+    ends: int64[K], ms.  width: ms.  drop_name: as in Vector.
+    """
+
+    __slots__ = ("drop_name", "ends", "frames", "labels", "width")
+
+    def __init__(
+        self,
+        labels: LabelSets,
+        frames: Sequence[Frame],
+        ends: Times,
+        width: int,
+        drop_name: Mask | None = None,
+    ) -> None:
+        self.labels = labels
+        self.frames = frames
+        self.ends = ends
+        self.width = width
+        self.drop_name = drop_name
+
+
+def windows_of(vector: RangeVector, ctx: Context) -> Iterator[tuple[Rows, Windows]]:
+    """The windows of all series, chunk by chunk, without staleness markers, and which series they are."""
+    for frame in vector.frames:
+        for rows, times, values, counts in _without_markers(frame):
+            for first in range(0, len(rows), CHUNK_SERIES):
+                ctx.query.limits.check()
+                part = slice(first, first + CHUNK_SERIES)
+                yield (
+                    rows[part],
+                    Windows.of(
+                        times if times.ndim == 1 else times[part],
+                        values[part],
+                        None if counts is None else counts[part],
+                        vector.ends,
+                        vector.width,
+                    ),
+                )
+
+
+def _without_markers(frame: Frame) -> Iterator[tuple[Rows, Times, Values, Rows | None]]:
+    """The frame's samples less staleness markers; only the series that have one pay for it."""
+    if not frame.has_stale:
+        yield frame.rows, frame.times, frame.values, frame.counts
+        return
+    marked = is_stale(frame.values)
+    if frame.counts is not None:
+        keep = ~marked & (np.arange(frame.values.shape[1]) < frame.counts[:, np.newaxis])
+        yield frame.rows, *compact(frame.times, frame.values, keep)
+        return
+    stale = marked.any(axis=1)
+    clean = np.flatnonzero(~stale)
+    if len(clean):
+        yield frame.rows[clean], frame.times, frame.values[clean], None
+    dirty = np.flatnonzero(stale)
+    if len(dirty):
+        yield frame.rows[dirty], *compact(frame.times, frame.values[dirty], ~marked[dirty])
+
+
+def apply_range(
+    function: Function,
+    kernel: RangeKernel,
+    vector: RangeVector,
+    params: Sequence[Values],
+    ctx: Context,
+    *,
+    start: int,
+) -> Vector:
+    """The vector a range function gives. params: its scalar arguments, float64[K] each.
+
+    start: where in the text its range vector stands.
+    Raises EvaluationError where two series become the same by losing their name.
+    """
+    series, steps = len(vector.labels), len(vector.ends)
+    ctx.query.limits.hold(series * steps)
+    parts = [(rows, *kernel(windows, *params)) for rows, windows in windows_of(vector, ctx)]
+    ctx.query.limits.hold(-series * steps)
+    values, present = assemble(series, steps, parts)
+    result = Vector(vector.labels, values, present, vector.drop_name)
+    if function.counters_only:
+        _warn_if_not_counters(result, start, ctx)
+    return result if function.keeps_name else _drop_names(result, ctx)
+
+
+def _drop_names(vector: Vector, ctx: Context) -> Vector:
+    """As `vector.drop_names`, but series that become the same are an error even at different steps.
+
+    Source: promql/engine.go, eval of a Call with a matrix argument.
+    """
+    if ctx.query.delayed_names:
+        return replace(vector, drop_name=np.ones(len(vector.labels), dtype=np.bool_))
+    labels = without_names(vector.labels, ctx.query)
+    groups = ctx.query.remember((labels,), "group", labels.group)
+    if groups.count < len(labels):
+        rows = np.flatnonzero(vector.rows_present())
+        if factorize(labels.codes[:, rows]).count < len(rows):
+            raise EvaluationError(SAME_LABELSET)
+        return Vector(labels.take(rows), vector.values[rows], vector.mask()[rows])
+    return replace(vector, labels=labels)
+
+
+def _warn_if_not_counters(result: Vector, start: int, ctx: Context) -> None:
+    """Infos for the metric names of present series that do not look like a counter's."""
+    query, labels = ctx.query, result.labels
+    suspects = query.remember((labels,), "not counters", lambda: _not_counters(labels))
+    if len(suspects):
+        rows = suspects[result.rows_present()[suspects]]
+        for name in dict.fromkeys(texts(query.symbols, labels.column(METRIC_NAME)[rows])):
+            query.annotations.possible_non_counter(name, start)
+
+
+def _not_counters(labels: LabelSets) -> Rows:
+    """Rows whose metric name lacks a counter's suffix."""
+    unique, inverse = np.unique(labels.column(METRIC_NAME), return_inverse=True)
+    names = [labels.symbols.text(int(code)) for code in unique]
+    suspect = np.array(
+        [bool(name) and not name.endswith(_COUNTER_SUFFIXES) for name in names], dtype=np.bool_
+    )
+    return np.flatnonzero(suspect[inverse]) if len(unique) else np.zeros(0, dtype=np.intp)

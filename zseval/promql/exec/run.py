@@ -1,0 +1,105 @@
+"""Evaluation of a plan: inputs first, then the operator, which is a function of their values."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zseval.model.arrays import Mask, Values
+from zseval.promql.exec.aggregate import aggregate
+from zseval.promql.exec.binary import binary
+from zseval.promql.exec.calls import call, range_call
+from zseval.promql.exec.context import Context
+from zseval.promql.exec.ranges import RangeVector
+from zseval.promql.exec.select import sample_times, select, window_ends
+from zseval.promql.exec.subquery import subquery
+from zseval.promql.exec.vector import Vector, drop_names
+from zseval.promql.functions import Kind
+from zseval.promql.plan.nodes import (
+    Aggregate,
+    Binary,
+    Call,
+    Negate,
+    Node,
+    Number,
+    SampleTimes,
+    Select,
+    StepInvariant,
+    Subquery,
+    Text,
+    Window,
+)
+
+__all__ = ["evaluate", "evaluate_range_vector"]
+
+
+def evaluate(node: Node, ctx: Context) -> Vector:
+    """The vector (or scalar) of a node at the steps of `ctx`.
+
+    Raises PromQLError: EvaluationError, TooManySamplesError, QueryTimeoutError, QueryCanceledError.
+    """
+    limits = ctx.query.limits
+    limits.check()
+    before = limits.held
+    result = _evaluate(node, ctx)
+    limits.held = before
+    limits.hold(result.size)  # the inputs may go now
+    return result
+
+
+def _evaluate(node: Node, ctx: Context) -> Vector:
+    match node:
+        case Number(value=value):
+            return Vector.scalar(np.full(ctx.steps.count, value), ctx.query)
+        case Select():
+            return select(node, ctx)
+        case SampleTimes():
+            return drop_names(sample_times(node, ctx), ctx)
+        case StepInvariant():
+            return _repeated(evaluate(node.expr, ctx.at(ctx.steps.first)), ctx)
+        case Negate():
+            inner = evaluate(node.expr, ctx)
+            return drop_names(inner.with_values(-inner.values, inner.present), ctx)
+        case Binary():
+            left = evaluate(node.lhs, ctx)
+            return binary(node, left, evaluate(node.rhs, ctx), ctx)
+        case Aggregate():
+            is_text = node.param is None or isinstance(node.param, Text)
+            param = None if is_text or node.param is None else evaluate(node.param, ctx)
+            return aggregate(node, evaluate(node.expr, ctx), param, ctx)
+        case Call():
+            return _call(node, ctx)
+        case Window() | Subquery() | Text():
+            raise AssertionError(f"the checker lets no {type(node).__name__} stand where a vector is wanted")
+
+
+def _call(node: Call, ctx: Context) -> Vector:
+    strings = tuple(arg.value for arg in node.args if isinstance(arg, Text))
+    if node.function.kind is not Kind.RANGE:
+        vectors = [evaluate(arg, ctx) for arg in node.args if not isinstance(arg, Text)]
+        return call(node, vectors, strings, ctx)
+    argument = next(arg for arg in node.args if isinstance(arg, Window | Subquery))
+    samples = evaluate_range_vector(argument, ctx)
+    params = [evaluate(arg, ctx).row for arg in node.args if arg is not argument]
+    return range_call(node, argument, samples, params, ctx)
+
+
+def evaluate_range_vector(node: Node, ctx: Context) -> RangeVector:
+    """The samples and windows of a range vector at the steps of `ctx`."""
+    match node:
+        case Window():
+            selection = ctx.query.selections[node.read]
+            return RangeVector(selection.labels, selection.frames, window_ends(node, ctx), node.range_ms)
+        case Subquery():
+            return subquery(node, evaluate(node.expr, ctx.at(node.steps)), ctx)
+        case _:
+            raise AssertionError(f"{type(node).__name__} is not a range vector")
+
+
+def _repeated(vector: Vector, ctx: Context) -> Vector:
+    """The value of the first step at all steps."""
+    shape = (len(vector.labels), ctx.steps.count)
+    values: Values = np.broadcast_to(vector.values, shape)
+    present: Mask | None = vector.present
+    if present is not None:
+        present = np.broadcast_to(present, shape)
+    return vector.with_values(values, present)

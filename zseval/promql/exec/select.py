@@ -1,0 +1,71 @@
+"""Instant selectors: the last sample of each series within the lookback of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from zseval.model.arrays import Mask, Rows, Times, Values
+from zseval.promql.exec.context import Context
+from zseval.promql.exec.vector import Vector
+from zseval.promql.kernels.instant import last_within
+from zseval.promql.plan.nodes import SampleTimes, Select, Subquery, Window
+
+__all__ = ["assemble", "sample_times", "select", "window_ends"]
+
+
+def window_ends(node: Select | Window | Subquery, ctx: Context) -> Times:
+    """int64[K], ms: where a selector looks at each step; `@` looks at one time from all of them."""
+    if node.at_ms is not None:
+        return np.full(ctx.steps.count, node.at_ms - node.offset_ms, dtype=np.int64)
+    return ctx.steps.times - np.int64(node.offset_ms)
+
+
+def select(node: Select, ctx: Context) -> Vector:
+    """The vector of an instant selector."""
+    return _select(node, ctx, times=False)
+
+
+def sample_times(node: SampleTimes, ctx: Context) -> Vector:
+    """Unix seconds of the samples an instant selector picks."""
+    return _select(node.select, ctx, times=True)
+
+
+def _select(node: Select, ctx: Context, *, times: bool) -> Vector:
+    query, count = ctx.query, ctx.steps.count
+    selection = query.selections[node.read]
+    ends = window_ends(node, ctx)
+    query.limits.hold(len(selection.labels) * count)
+    parts = []
+    for frame in selection.frames:
+        query.limits.check()
+        values, present, rows = last_within(frame.times, frame.values, frame.counts, ends, query.lookback_ms)
+        if times:
+            values = np.broadcast_to(rows / 1000.0, values.shape)
+        parts.append((frame.rows, values, present))
+    query.limits.hold(-len(selection.labels) * count)
+    return Vector(selection.labels, *assemble(len(selection.labels), count, parts))
+
+
+def assemble(
+    series: int, steps: int, parts: Iterable[tuple[Rows, Values, Mask | None]]
+) -> tuple[Values, Mask | None]:
+    """The values [S, K] of all series from those of disjoint groups of rows; the rest is absent.
+
+    A single part with every row in order is passed through, not copied.
+    """
+    found = list(parts)
+    if len(found) == 1 and np.array_equal(found[0][0], np.arange(series)):
+        return found[0][1], found[0][2]
+    values = np.zeros((series, steps))
+    covered = sum(len(rows) for rows, _, _ in found) == series
+    if covered and all(present is None for _, _, present in found):
+        for rows, part, _ in found:
+            values[rows] = part
+        return values, None
+    mask = np.zeros((series, steps), dtype=np.bool_)
+    for rows, part, present in found:
+        values[rows] = part
+        mask[rows] = True if present is None else present
+    return values, mask

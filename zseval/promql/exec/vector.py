@@ -1,0 +1,144 @@
+"""Vector: the value of an expression at all steps at once, and what every operator does with one.
+
+A row is a series, a column a step. Rows without any sample stay until the end of the query: label
+work is then the same at every evaluation. Two rows may carry equal labels only where no step has
+both; `merged` joins those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from zseval.model.arrays import Mask, Rows, Values
+from zseval.model.labels import METRIC_NAME
+from zseval.model.labelsets import Grouping, LabelSets
+from zseval.promql.errors import EvaluationError
+from zseval.promql.exec.context import Context, Query
+
+__all__ = ["SAME_LABELSET", "Runs", "Vector", "drop_names", "mask_and", "merged", "without_names"]
+
+SAME_LABELSET = "vector cannot contain metrics with the same labelset"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vector:
+    """labels: S of them.  values: float64[S, K].  present: bool[S, K], or None where all are.
+
+    drop_name: bool[S], whose metric name goes at the end of the query (delayed name removal), or None.
+    Nothing in it may be written to; values under an absent cell mean nothing.
+    A scalar is one row without labels, present everywhere.
+    """
+
+    labels: LabelSets
+    values: Values
+    present: Mask | None = None
+    drop_name: Mask | None = None
+
+    @classmethod
+    def scalar(cls, values: Values, query: Query) -> Vector:
+        """A scalar of float64[K]."""
+        return cls(LabelSets.empty(1, query.base), values[np.newaxis, :])
+
+    @property
+    def size(self) -> int:
+        return int(self.values.size)
+
+    @property
+    def row(self) -> Values:
+        """float64[K]: the value of a scalar."""
+        only: Values = self.values[0]
+        return only
+
+    def mask(self) -> Mask:
+        """bool[S, K]; read-only where everything is present."""
+        if self.present is not None:
+            return self.present
+        return np.broadcast_to(np.True_, self.values.shape)
+
+    def rows_present(self) -> Mask:
+        """bool[S]: series that have a sample at some step."""
+        if self.present is None:
+            return np.full(len(self.labels), self.values.shape[1] > 0)
+        return np.asarray(self.present.any(axis=1))
+
+    def take(self, rows: Rows) -> Vector:
+        return Vector(
+            self.labels.take(rows),
+            self.values[rows],
+            None if self.present is None else self.present[rows],
+            None if self.drop_name is None else self.drop_name[rows],
+        )
+
+    def with_values(self, values: Values, present: Mask | None) -> Vector:
+        return replace(self, values=values, present=present)
+
+
+def mask_and(left: Mask | None, right: Mask | None) -> Mask | None:
+    """Present in both; None means everywhere."""
+    if left is None:
+        return right
+    return left if right is None else left & right
+
+
+def without_names(labels: LabelSets, query: Query) -> LabelSets:
+    """The label sets without metric names, remembered."""
+    if METRIC_NAME not in labels.names:
+        return labels
+    return query.remember((labels,), "without_name", labels.without_name)
+
+
+def drop_names(vector: Vector, ctx: Context) -> Vector:
+    """The vector as it leaves a function or operator that changes what a metric means.
+
+    Names go at once, or are marked to go at the end of the query. Raises EvaluationError where two
+    series of one step become the same.
+    """
+    if ctx.query.delayed_names:
+        return replace(vector, drop_name=np.ones(len(vector.labels), dtype=np.bool_))
+    return merged(replace(vector, labels=without_names(vector.labels, ctx.query)), ctx)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Runs:
+    """Rows sorted by group: order intp[S], and where each group starts in it, intp[G]."""
+
+    order: Rows
+    starts: Rows
+
+    @classmethod
+    def of(cls, ids: Rows, count: int) -> Runs:
+        order = np.argsort(ids, kind="stable")
+        starts = np.searchsorted(ids[order], np.arange(count))
+        return cls(order, starts)
+
+
+def merged(vector: Vector, ctx: Context) -> Vector:
+    """Rows with equal labels made one. Raises EvaluationError where two of them share a step."""
+    query = ctx.query
+    groups = query.remember((vector.labels,), "group", vector.labels.group)
+    if groups.count == len(vector.labels):
+        return vector
+    labels = query.remember((vector.labels,), "merged", lambda: vector.labels.take(groups.first))
+    values, present = join_rows(vector, groups)
+    drop = None if vector.drop_name is None else vector.drop_name[groups.first]
+    return Vector(labels, values, present, drop)
+
+
+def join_rows(vector: Vector, groups: Grouping) -> tuple[Values, Mask]:
+    """[S, K] -> [G, K]: the one present row of each group and step.
+
+    Raises EvaluationError where a group has more than one.
+    """
+    runs = Runs.of(groups.ids, groups.count)
+    present = vector.mask()[runs.order]
+    if present.shape[1] == 0:
+        return vector.values[groups.first], vector.mask()[groups.first]
+    held = np.add.reduceat(present, runs.starts, axis=0, dtype=np.intp)  # [G, K] rows present
+    if held.max(initial=0) > 1:
+        raise EvaluationError(SAME_LABELSET)
+    numbered = np.where(present, runs.order[:, np.newaxis], -1)
+    rows = np.maximum.reduceat(numbered, runs.starts, axis=0)  # [G, K] the row to take from
+    values = np.take_along_axis(vector.values, np.maximum(rows, 0), axis=0)
+    return values, rows >= 0

@@ -1,0 +1,122 @@
+"""The function table: one row says all there is about a function beyond its signature.
+
+Argument types stand in `syntax/signatures.py`; the value comes from a kernel (numpy, no labels) or,
+where labels are what the function is about, from `exec/calls.py` under the same name.
+Source: promql/functions.go upstream.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from zseval.model.arrays import Mask, Values
+from zseval.promql.kernels import counters, extremes, over_time, quantile, regression, smoothing
+from zseval.promql.kernels.calendar import CALENDAR
+from zseval.promql.kernels.elementwise import ELEMENTWISE
+
+__all__ = ["FUNCTIONS", "ElementKernel", "Function", "Kind", "RangeKernel"]
+
+RangeKernel: TypeAlias = Callable[..., tuple[Values, Mask | None]]
+"""f(windows, *params float64[K]) -> values float64[S, K], present bool[S, K] or None for everywhere."""
+
+ElementKernel: TypeAlias = Callable[..., Values]
+"""f(values float64[S, K], *params float64[K]) -> float64[S, K]."""
+
+
+class Kind(enum.Enum):
+    """How a function is evaluated."""
+
+    RANGE = "a kernel over the windows of a range vector"
+    ELEMENT = "a kernel over the cells of an instant vector"
+    CALENDAR = "a kernel over Unix seconds, those of the step where no vector is given"
+    OTHER = "exec/calls.py has it by name"
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """name: as in the signature table.  kernel: for its kind, None for OTHER and absent_over_time.
+
+    keeps_name: the metric name stays.
+    varies_with_time: the value may change from step to step even if its arguments do not.
+    counters_only: an info is due where the metric does not look like a counter.
+    """
+
+    name: str
+    kind: Kind
+    kernel: Callable[..., object] | None = None
+    keeps_name: bool = False
+    varies_with_time: bool = False
+    counters_only: bool = False
+
+
+def _range(name: str, kernel: RangeKernel, **more: bool) -> Function:
+    return Function(name, Kind.RANGE, kernel, **more)
+
+
+def _element(name: str, kernel: ElementKernel) -> Function:
+    return Function(name, Kind.ELEMENT, kernel)
+
+
+def _calendar(name: str, kernel: ElementKernel) -> Function:
+    return Function(name, Kind.CALENDAR, kernel, varies_with_time=True)
+
+
+def _other(name: str, **more: bool) -> Function:
+    return Function(name, Kind.OTHER, None, **more)
+
+
+_ROWS = (
+    _other("absent"),
+    Function("absent_over_time", Kind.RANGE),
+    _other("clamp"),
+    _other("histogram_fraction"),
+    _other("histogram_quantile"),
+    _other("histogram_quantiles"),
+    _other("label_join"),
+    _other("label_replace"),
+    _other("max_of"),
+    _other("min_of"),
+    _other("pi"),
+    _other("scalar"),
+    _other("sort"),
+    _other("sort_by_label"),
+    _other("sort_by_label_desc"),
+    _other("sort_desc"),
+    _other("time", varies_with_time=True),
+    _other("timestamp", varies_with_time=True),
+    _other("vector"),
+    _range("avg_over_time", over_time.avg_over_time),
+    _range("changes", counters.changes),
+    _range("count_over_time", over_time.count_over_time),
+    _range("delta", counters.delta),
+    _range("deriv", regression.deriv),
+    _range("double_exponential_smoothing", smoothing.double_exponential_smoothing),
+    _range("first_over_time", over_time.first_over_time, keeps_name=True),
+    _range("idelta", counters.idelta),
+    _range("increase", counters.increase, counters_only=True),
+    _range("irate", counters.irate),
+    _range("last_over_time", over_time.last_over_time, keeps_name=True),
+    _range("mad_over_time", quantile.mad_over_time),
+    _range("max_over_time", extremes.max_over_time),
+    _range("min_over_time", extremes.min_over_time),
+    _range("predict_linear", regression.predict_linear, varies_with_time=True),
+    _range("present_over_time", over_time.present_over_time),
+    _range("quantile_over_time", quantile.quantile_over_time),
+    _range("rate", counters.rate, counters_only=True),
+    _range("resets", counters.resets),
+    _range("stddev_over_time", over_time.stddev_over_time),
+    _range("stdvar_over_time", over_time.stdvar_over_time),
+    _range("sum_over_time", over_time.sum_over_time),
+    _range("ts_of_first_over_time", over_time.ts_of_first_over_time),
+    _range("ts_of_last_over_time", over_time.ts_of_last_over_time),
+    _range("ts_of_max_over_time", extremes.ts_of_max_over_time),
+    _range("ts_of_min_over_time", extremes.ts_of_min_over_time),
+    *(_element(name, kernel) for name, kernel in ELEMENTWISE.items() if name != "clamp"),
+    *(_calendar(name, kernel) for name, kernel in CALENDAR.items()),
+)
+
+FUNCTIONS: dict[str, Function] = {row.name: row for row in _ROWS}
+"""By name. The planner works out start, end, range and step; any other name that is missing is not built yet."""

@@ -1,0 +1,213 @@
+"""From a checked syntax tree and an evaluation range to a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from zseval.model.matcher import Matcher
+from zseval.promql.errors import EvaluationError
+from zseval.promql.functions import FUNCTIONS
+from zseval.promql.plan.durations import duration_ms
+from zseval.promql.plan.nodes import (
+    Aggregate,
+    Binary,
+    Call,
+    Negate,
+    Node,
+    Number,
+    Plan,
+    Read,
+    SampleTimes,
+    Select,
+    Subquery,
+    Text,
+    Window,
+)
+from zseval.promql.plan.passes import PASSES
+from zseval.promql.plan.steps import Steps
+from zseval.promql.syntax import ast
+
+__all__ = ["Evaluation", "Settings", "build", "build_unoptimised"]
+
+
+_NATIVE_HISTOGRAM_OPERATORS = ("</", ">/")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """lookback_ms: how old the sample of an instant selector may be.
+
+    default_step_ms: the step of a subquery without one (the global evaluation interval).
+    """
+
+    lookback_ms: int
+    default_step_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a query was asked for: from start to end (which need not be a step), or once (step_ms 0)."""
+
+    start_ms: int
+    end_ms: int
+    step_ms: int
+
+    @classmethod
+    def instant(cls, time_ms: int) -> Evaluation:
+        return cls(time_ms, time_ms, 0)
+
+    @property
+    def steps(self) -> Steps:
+        if self.step_ms == 0:
+            return Steps.at(self.start_ms)
+        return Steps.between(self.start_ms, self.end_ms, self.step_ms)
+
+
+def build(expr: ast.Expr, evaluation: Evaluation, settings: Settings) -> Plan:
+    """The plan of an expression, after all passes.
+
+    Raises EvaluationError for durations without a usable value and for what is not supported yet.
+    """
+    plan = build_unoptimised(expr, evaluation, settings)
+    for apply in PASSES:
+        plan = apply(plan)
+    return plan
+
+
+def build_unoptimised(expr: ast.Expr, evaluation: Evaluation, settings: Settings) -> Plan:
+    """The plan as the expression says it, before any pass."""
+    builder = _Builder(evaluation, settings)
+    steps = evaluation.steps
+    root = builder.node(expr, steps)
+    return Plan(root, tuple(builder.reads), steps, expr.type)
+
+
+def _unwrap(expr: ast.Expr) -> ast.Expr:
+    while isinstance(expr, ast.ParenExpr):
+        expr = expr.expr
+    return expr
+
+
+class _Builder:
+    """Collects reads on the way down; `steps` of a method are those its node is evaluated at."""
+
+    def __init__(self, query: Evaluation, settings: Settings) -> None:
+        self.query = query
+        self.settings = settings
+        self.reads: list[Read] = []
+
+    def node(self, expr: ast.Expr, steps: Steps) -> Node:
+        match expr:
+            case ast.ParenExpr():
+                return self.node(expr.expr, steps)
+            case ast.NumberLiteral():
+                return Number(expr.value, expr.span)
+            case ast.StringLiteral():
+                return Text(expr.value, expr.span)
+            case ast.VectorSelector():
+                return self._select(expr, steps)
+            case ast.MatrixSelector():
+                return self._window(expr, steps)
+            case ast.SubqueryExpr():
+                return self._subquery(expr, steps)
+            case ast.UnaryExpr():
+                inner = self.node(expr.expr, steps)
+                return Negate(inner, expr.span) if expr.op == "-" else inner
+            case ast.BinaryExpr():
+                return self._binary(expr, steps)
+            case ast.AggregateExpr():
+                param = None if expr.param is None else self.node(expr.param, steps)
+                inner = self.node(expr.expr, steps)
+                return Aggregate(expr.op, inner, param, expr.grouping, expr.without, expr.span)
+            case ast.Call():
+                return self._call(expr, steps)
+
+    def _select(self, expr: ast.VectorSelector, steps: Steps) -> Select:
+        if expr.anchored or expr.smoothed:
+            raise EvaluationError("the anchored and smoothed modifiers are not supported yet")
+        offset, at = self._offset(expr.offset), self._at(expr.at)
+        read = self._read(expr.matchers, steps, offset, at, self.settings.lookback_ms)
+        return Select(read, expr.matchers, offset, at, expr.span)
+
+    def _window(self, expr: ast.MatrixSelector, steps: Steps) -> Window:
+        selector = expr.selector
+        if selector.anchored or selector.smoothed:
+            raise EvaluationError("the anchored and smoothed modifiers are not supported yet")
+        width = self._range(expr.range)
+        offset, at = self._offset(selector.offset), self._at(selector.at)
+        read = self._read(selector.matchers, steps, offset, at, width)
+        return Window(read, selector.matchers, width, offset, at, expr.span)
+
+    def _subquery(self, expr: ast.SubqueryExpr, steps: Steps) -> Subquery:
+        width = self._range(expr.range)
+        offset, at = self._offset(expr.offset), self._at(expr.at)
+        step = self.settings.default_step_ms if expr.step is None else self._range(expr.step)
+        seen = steps if at is None else Steps.at(at)
+        inner = replace(seen, start_ms=seen.start_ms - offset).aligned_within(width, step)
+        return Subquery(self.node(expr.expr, inner), width, inner, offset, at, expr.span)
+
+    def _binary(self, expr: ast.BinaryExpr, steps: Steps) -> Binary:
+        if expr.op in _NATIVE_HISTOGRAM_OPERATORS:
+            raise EvaluationError(f"the operator {expr.op} is not supported yet")
+        return Binary(
+            expr.op,
+            self.node(expr.lhs, steps),
+            self.node(expr.rhs, steps),
+            expr.lhs.type is ast.ValueType.SCALAR,
+            expr.rhs.type is ast.ValueType.SCALAR,
+            expr.matching,
+            expr.return_bool,
+            expr.span,
+        )
+
+    def _call(self, expr: ast.Call, steps: Steps) -> Node:
+        value = self._query_context(expr.func)
+        if value is not None:
+            return Number(value, expr.span)
+        function = FUNCTIONS.get(expr.func)
+        if function is None:
+            raise EvaluationError(f"the function {expr.func}() is not supported yet")
+        args = tuple(self.node(_unwrap(arg), steps) for arg in expr.args)
+        if function.name == "timestamp" and isinstance(args[0], Select):
+            return SampleTimes(args[0], expr.span)
+        return Call(function, args, expr.span)
+
+    def _query_context(self, name: str) -> float | None:
+        """The value of a function that is constant for one run of a query."""
+        query = self.query
+        match name:
+            case "start":
+                return query.start_ms / 1000
+            case "end":
+                return query.end_ms / 1000
+            case "range":
+                return (query.end_ms - query.start_ms) / 1000
+            case "step":
+                return query.step_ms / 1000 if query.start_ms != query.end_ms else 0.0
+        return None
+
+    def _read(
+        self, matchers: tuple[Matcher, ...], steps: Steps, offset: int, at: int | None, width: int
+    ) -> int:
+        first, last = (steps.start_ms, steps.end_ms) if at is None else (at, at)
+        self.reads.append(Read(matchers, first - offset - width, last - offset))
+        return len(self.reads) - 1
+
+    def _range(self, duration: ast.Duration) -> int:
+        return self._duration(duration, positive=True)
+
+    def _offset(self, duration: ast.Duration) -> int:
+        return self._duration(duration, positive=False)
+
+    def _duration(self, duration: ast.Duration, *, positive: bool) -> int:
+        query = self.query
+        return duration_ms(duration, query.end_ms - query.start_ms, query.step_ms, positive=positive)
+
+    def _at(self, at: int | ast.AtBound | None) -> int | None:
+        match at:
+            case ast.AtBound.START:
+                return self.query.start_ms
+            case ast.AtBound.END:
+                return self.query.end_ms
+            case _:
+                return at
