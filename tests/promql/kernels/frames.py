@@ -85,8 +85,13 @@ def cases(draw: st.DrawFn, values: st.SearchStrategy[float] = WILD, *, most: int
     )
 
 
-def assert_matches(kernel: Kernel, oracle: Oracle, case: Case, *params: float, rel: float = 0.0) -> None:
-    """The kernel gives, dense and ragged, what the oracle gives for the samples of each window."""
+def assert_matches(
+    kernel: Kernel, oracle: Oracle, case: Case, *params: float, rel: float = 0.0, slack: float = 0.0
+) -> None:
+    """The kernel gives, dense and ragged, what the oracle gives for the samples of each window.
+
+    rel, slack: how far off relatively and absolutely.
+    """
     arrays = [np.full(len(case.ends), param) for param in params]
     for ragged in (False, True):
         values, present = kernel(case.windows(ragged=ragged), *arrays)
@@ -98,15 +103,15 @@ def assert_matches(kernel: Kernel, oracle: Oracle, case: Case, *params: float, r
                 expected = oracle(inside, end - case.width, end, *params) if inside else None
                 here = present is None or bool(present[series, step])
                 got = float(values[series, step]) if here else None
-                assert same(got, expected, rel), f"{got!r} != {expected!r} for {inside} at {end}"
+                assert same(got, expected, rel, slack), f"{got!r} != {expected!r} for {inside} at {end}"
 
 
-def same(got: float | None, expected: float | None, rel: float = 0.0) -> bool:
+def same(got: float | None, expected: float | None, rel: float = 0.0, slack: float = 0.0) -> bool:
     if got is None or expected is None:
         return got is expected
     if math.isnan(expected) or math.isinf(expected) or math.isnan(got):
         return got == expected or (math.isnan(got) and math.isnan(expected))
-    return abs(got - expected) <= rel * abs(expected)
+    return abs(got - expected) <= max(rel * abs(expected), slack)
 
 
 def one_series(values: Sequence[float], *, step: int = 15_000) -> Windows:

@@ -89,14 +89,15 @@ def day_of_year(values: Values) -> Values:
     """1 to 366."""
     years, number, day = _date(values)
     after_leap_day = _is_leap(years) & (number > 2)
-    of_year: Whole = _BEFORE_MONTH[number - 1] + day + after_leap_day
+    of_year: Whole = np.add(_BEFORE_MONTH[number - 1], day + after_leap_day)
     return of_year.astype(np.float64)
 
 
 def days_in_month(values: Values) -> Values:
     """28 to 31."""
     years, number, _ = _date(values)
-    return (_MONTH_DAYS[number - 1] + (_is_leap(years) & (number == 2))).astype(np.float64)
+    days: Whole = np.add(_MONTH_DAYS[number - 1], _is_leap(years) & (number == 2))
+    return days.astype(np.float64)
 
 
 def month(values: Values) -> Values:

@@ -116,12 +116,15 @@ def _add_lost(gained: Values, w: Windows) -> None:
     np.copyto(lost[:, 1:], some.values[:, :-1], where=fell[series])  # at the row after each reset
     inner = _after_first(some.with_values(lost))
     sums = window_sums(inner)
-    total = sums.rounded()
+    found = gained[series]
+    found += sums.total
+    if sums.rest is not None:
+        found += sums.rest
     rows, steps = sums.doubtful()
     for batch, samples in window_samples(inner, rows, steps):
-        exact, rest = sum_samples(samples)
-        total[rows[batch], steps[batch]] = exact + rest
-    gained[series] += total
+        total, rest = sum_samples(samples)
+        found[rows[batch], steps[batch]] = gained[series[rows[batch]], steps[batch]] + total + rest
+    gained[series] = found
 
 
 def _after_first(w: Windows) -> Windows:

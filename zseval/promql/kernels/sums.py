@@ -19,19 +19,21 @@ from zseval.model.arrays import Mask, Rows, Values
 from zseval.promql.kernels.windows import NO_TIME, Windows, take
 
 __all__ = [
-    "Split",
+    "HUGEST",
     "Sums",
     "add_compensated",
     "between",
     "counted",
     "mean_samples",
+    "floors",
     "split",
+    "split_points",
     "sum_samples",
     "window_samples",
     "window_sums",
 ]
 
-_HUGEST = 2.0**960
+HUGEST = 2.0**960
 """Rows with larger finite values may overflow when summed; Prometheus' loop decides what comes out."""
 
 _PAIRS = 1 << 14
@@ -61,31 +63,31 @@ class Sums:
         return self.total if self.rest is None else self.total + self.rest
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Split:
-    """values = high + low along an axis: sums of up to all of high are exact.
-
-    low: None where it is zero throughout (integers, and anything with few bits).
-    floor: sums smaller than this may be off in their last bits; shaped like values, 1 along the axis.
-    """
-
-    high: Values
-    low: Values | None
-    floor: Values
-
-
-def split(values: Values, peaks: Values, terms: int) -> Split:
-    """Splits finite values; peaks: the largest magnitude of each sum, at most 2**960, broadcastable."""
+def split_points(peaks: Values, terms: int) -> Values:
+    """The sigma of `split` for sums of up to `terms` values no larger than `peaks` (at most 2**960)."""
     spare = max(terms + 2, 2).bit_length()
-    sigma = np.ldexp(1.0, np.frexp(peaks)[1] + spare)
+    return np.where(peaks > 0, np.ldexp(1.0, np.frexp(peaks)[1] + spare), 0.0)
+
+
+def split(values: Values, sigma: Values) -> tuple[Values, Values | None]:
+    """values = high + low, so that sums of high parts are exact.
+
+    values: finite float64.  sigma: from `split_points`, broadcastable.
+    low is None where it is zero throughout: integers, and anything with few bits.
+    """
     high = values + sigma
     high -= sigma
     low = values - high
-    if not low.any():
-        return Split(high, None, np.zeros_like(sigma))
-    # |low| <= 2^-53 sigma, so a running sum of low is off by at most terms^2 2^-106 sigma. That is a
-    # thousandth of a last bit of every sum above the floor.
-    return Split(high, low, sigma * float(terms) ** 2 * 2.0**-43)
+    return high, low if low.any() else None
+
+
+def floors(sigma: Values, terms: int) -> Values:
+    """Sums with low parts that come out smaller than this may be off in their last bit.
+
+    |low| <= 2^-53 sigma, so a running sum of low parts is off by at most terms^2 2^-106 sigma. That is a
+    thirtieth of the last bit of every sum above the floor.
+    """
+    return sigma * float(terms) ** 2 * 2.0**-48
 
 
 def window_sums(w: Windows) -> Sums:
@@ -93,7 +95,7 @@ def window_sums(w: Windows) -> Sums:
     if w.times.ndim == 2:
         w = w.with_values(np.where(w.times == NO_TIME, 0.0, w.values))
     peaks = np.abs(w.values).max(axis=1, initial=0.0, keepdims=True)  # [S, 1], NaN where a row has one
-    tame = peaks[:, 0] <= _HUGEST
+    tame = peaks[:, 0] <= HUGEST
     if tame.all():
         return _tame_sums(w, peaks)
     total, rest = np.zeros(w.shape), np.zeros(w.shape)
@@ -110,15 +112,19 @@ def window_sums(w: Windows) -> Sums:
 
 def _tame_sums(w: Windows, peaks: Values) -> Sums:
     """Of series with finite values that cannot overflow."""
-    parts = split(w.values, peaks, w.values.shape[1])
-    total = between(parts.high, w)
-    if parts.low is None:
+    terms = w.values.shape[1]
+    sigma = split_points(peaks, terms)
+    high, low = split(w.values, sigma)
+    total = between(high, w)
+    if low is None:
         return Sums(total, None, None)
-    low = between(parts.low, w)
-    rounded = total + low
+    rest = between(low, w)
+    rounded = total + rest
     total -= rounded
-    total += low  # what rounding lost
-    doubt = (np.abs(rounded) < parts.floor) & (w.counts > 0)
+    total += rest  # what rounding lost
+    doubt = np.abs(rounded) < floors(sigma, terms)
+    if doubt.any():
+        doubt &= counted(w.values != 0, w) > 0
     return Sums(rounded, total, doubt if doubt.any() else None)
 
 
@@ -129,7 +135,7 @@ def _wild_sums(w: Windows, _: Values) -> Sums:
     )
     finite = np.where(np.isfinite(w.values), w.values, 0.0)
     peaks = np.abs(finite).max(axis=1, initial=0.0, keepdims=True)
-    overflow = peaks > _HUGEST
+    overflow = peaks > HUGEST
     sums = _tame_sums(w.with_values(np.where(overflow, 0.0, finite)), np.where(overflow, 0.0, peaks))
     special = nan | up | down
     total = np.select([nan | (up & down), up, down], [np.nan, np.inf, -np.inf], sums.total)

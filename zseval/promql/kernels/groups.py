@@ -1,0 +1,314 @@
+"""Aggregation over groups of series: sum, avg, min, max, count, group, stddev, stdvar.
+
+Rows go through in group order, some hundred at a time so that they stay in cache; each chunk is reduced
+by `reduceat` and joined to what its groups have so far. Sums are compensated as `sums` explains.
+Source: promql/engine.go (aggregation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zseval.model.arrays import Mask, Rows, Values
+from zseval.promql.kernels.sums import HUGEST, Sums, floors, mean_samples, split, split_points, sum_samples
+
+__all__ = ["AGGREGATES", "Groups", "aggregate"]
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+_CHUNK_ROWS = 512
+"""Rows reduced at a time: with 241 steps 1 MB an array."""
+
+_PAIR_CELLS = 1 << 20
+"""Cells gathered at a time for groups that are summed one sample after the other."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """Rows sorted by group, groups without rows left out: N groups remain.
+
+    order: intp[S], or None where the rows are sorted already.  numbers: intp[N], increasing.
+    starts, sizes: intp[N], where each group's rows stand in that order.
+    """
+
+    order: Rows | None
+    numbers: Rows
+    starts: Rows
+    sizes: Rows
+
+    @classmethod
+    def of(cls, groups: Rows, count: int) -> Groups:
+        """groups: intp[S], below count."""
+        sizes = np.bincount(groups, minlength=count)
+        numbers = np.flatnonzero(sizes)
+        sizes = sizes[numbers]
+        is_sorted = bool((groups[1:] >= groups[:-1]).all())
+        order = None if is_sorted else np.argsort(groups, kind="stable")
+        return cls(order, numbers, np.cumsum(sizes) - sizes, sizes)
+
+    def rows(self, part: slice) -> Rows | slice:
+        """The rows at these places of the order."""
+        return part if self.order is None else self.order[part]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chunk:
+    """values: float64[R, K].  present: bool[R, K] or None.  starts: intp[M], of the groups in it.
+
+    groups: which of the N groups those are.  sizes: intp[M], their rows in it.
+    """
+
+    values: Values
+    present: Mask | None
+    starts: Rows
+    groups: slice
+    sizes: Rows
+
+    def filled(self, value: float) -> Values:
+        """The values, with `value` where absent."""
+        return self.values if self.present is None else np.where(self.present, self.values, value)
+
+    def spread(self, array: NDArray[Scalar]) -> NDArray[Scalar]:
+        """[N, K] -> [R, K]: each group's row at all of its rows."""
+        mine = array[self.groups]
+        return mine if len(mine) == 1 else np.repeat(mine, self.sizes, axis=0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Input:
+    """What is aggregated. values: float64[S, K].  present: bool[S, K] or None."""
+
+    values: Values
+    present: Mask | None
+    groups: Groups
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N, K)."""
+        return len(self.groups.numbers), self.values.shape[1]
+
+    def chunks(self) -> Iterator[_Chunk]:
+        starts, sizes = self.groups.starts, self.groups.sizes
+        for first in range(0, self.values.shape[0], _CHUNK_ROWS):
+            last = min(first + _CHUNK_ROWS, self.values.shape[0])
+            rows = self.groups.rows(slice(first, last))
+            low = int(np.searchsorted(starts, first, side="right")) - 1
+            high = int(np.searchsorted(starts, last, side="left"))
+            begin = np.maximum(starts[low:high] - first, 0)
+            end = np.minimum(starts[low:high] + sizes[low:high] - first, last - first)
+            present = None if self.present is None else self.present[rows]
+            yield _Chunk(self.values[rows], present, begin, slice(low, high), end - begin)
+
+    def counts(self) -> Values:
+        """float64[N, K]: samples of each group at each step."""
+        if self.present is None:
+            return np.broadcast_to(self.groups.sizes[:, np.newaxis].astype(np.float64), self.shape)
+        counts = np.zeros(self.shape)
+        for chunk in self.chunks():
+            assert chunk.present is not None
+            counts[chunk.groups] += np.add.reduceat(chunk.present, chunk.starts, axis=0, dtype=np.float64)
+        return counts
+
+    def samples(self, group: Rows, step: Rows) -> Iterator[tuple[Rows, list[Values]]]:
+        """The samples of some groups at some steps, in the form of `sums.window_samples`."""
+        most = int(self.groups.sizes[group].max(initial=0))
+        for first in range(0, len(group), max(1, _PAIR_CELLS // max(most, 1))):
+            batch = np.arange(first, min(first + max(1, _PAIR_CELLS // most), len(group)), dtype=np.intp)
+            sizes = self.groups.sizes[group[batch]]
+            place = np.arange(most, dtype=np.intp)[:, np.newaxis]
+            held = place < sizes
+            rows = np.minimum(self.groups.starts[group[batch]] + place, self.values.shape[0] - 1)
+            rows = rows if self.groups.order is None else self.groups.order[rows]
+            if self.present is not None:
+                held &= self.present[rows, step[batch]]
+            counts = np.count_nonzero(held, axis=0)
+            by_count = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
+            if len(by_count) == 0:
+                continue
+            packed = np.argsort(~held, axis=0, kind="stable")
+            cells = np.take_along_axis(self.values[rows, step[batch]], packed, axis=0)[:, by_count]
+            live = np.searchsorted(-counts[by_count], -np.arange(1, counts.max() + 1), side="right")
+            yield batch[by_count], [cells[j, :n] for j, n in enumerate(live.tolist())]
+
+
+def aggregate(
+    op: str, values: Values, present: Mask | None, groups: Rows, count: int
+) -> tuple[Values, Mask | None]:
+    """One of AGGREGATES over groups of series, step by step.
+
+    values: float64[S, K].  present: bool[S, K], None for all.  groups: intp[S], each below count.
+    Returns float64[G, K] and bool[G, K] (None for all); G = count. A group without a sample is absent.
+    """
+    given = _Input(values, present, Groups.of(groups, count))
+    found = AGGREGATES[op](given)
+    held = None if present is None else given.counts() > 0
+    numbers = given.groups.numbers
+    if len(numbers) == count:
+        return found, None if held is None or held.all() else held
+    result = np.zeros((count, values.shape[1]))
+    mask = np.zeros(result.shape, dtype=np.bool_)
+    result[numbers] = found
+    mask[numbers] = True if held is None else held
+    return result, mask
+
+
+def _sum(given: _Input) -> Values:
+    sums = _sums(given)
+    total = sums.rounded()
+    group, step = sums.doubtful()
+    for batch, samples in given.samples(group, step):
+        exact, lost = sum_samples(samples)
+        total[group[batch], step[batch]] = exact + lost
+    return total
+
+
+def _avg(given: _Input) -> Values:
+    sums = _sums(given)
+    counts = np.maximum(given.counts(), 1.0)
+    result = sums.total / counts
+    if sums.rest is not None:
+        result += sums.rest / counts
+    group, step = sums.doubtful()
+    for batch, samples in given.samples(group, step):
+        result[group[batch], step[batch]] = mean_samples(samples)
+    return result
+
+
+def _sums(given: _Input) -> Sums:
+    """The sum of each group at each step, [N, K]."""
+    peaks, wild = _peaks(given)
+    over = peaks > HUGEST  # [N, K]: upstream's loop decides what overflows
+    longest = int(given.groups.sizes.max(initial=0))
+    sigma = split_points(np.where(over, 0.0, peaks), longest)
+    parts = _Parts(*(np.zeros(given.shape) for _ in range(4)))
+    for chunk in given.chunks():
+        values = chunk.filled(0.0)
+        if wild:
+            finite = np.isfinite(values)
+            odd = np.where(finite, 0.0, values)
+            with np.errstate(invalid="ignore"):
+                parts.odd[chunk.groups] += np.add.reduceat(odd, chunk.starts, axis=0)
+            values = np.where(finite & ~chunk.spread(over), values, 0.0)
+        high, low = split(values, chunk.spread(sigma))
+        parts.high[chunk.groups] += np.add.reduceat(high, chunk.starts, axis=0)
+        if low is not None:
+            parts.floor[chunk.groups] = floors(sigma[chunk.groups], longest)
+            parts.low[chunk.groups] += np.add.reduceat(low, chunk.starts, axis=0)
+    return parts.sums(over, wild=wild)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parts:
+    """What is summed up chunk by chunk; written to.
+
+    high, low: the parts of `split`.  odd: of NaN and infinities alone.  floor: 0 where no part is low.
+    All float64[N, K].
+    """
+
+    high: Values
+    low: Values
+    odd: Values
+    floor: Values
+
+    def sums(self, over: Mask, *, wild: bool) -> Sums:
+        total = self.high + self.low
+        rest = (self.high - total) + self.low
+        doubt = np.abs(total) < self.floor
+        if not wild:
+            return Sums(total, rest, doubt if doubt.any() else None)
+        odd = self.odd != 0
+        doubt = (doubt & ~odd) | (over & ~np.isnan(self.odd))
+        return Sums(np.where(odd, self.odd, total), np.where(odd, 0.0, rest), doubt if doubt.any() else None)
+
+
+def _peaks(given: _Input) -> tuple[Values, bool]:
+    """float64[N, K], the largest finite magnitudes; whether any value is large, infinite or NaN."""
+    peaks = np.zeros(given.shape)
+    wild = False
+    for chunk in given.chunks():
+        magnitudes = np.abs(chunk.filled(0.0))
+        largest = np.maximum.reduceat(magnitudes, chunk.starts, axis=0)
+        if not (largest <= HUGEST).all():
+            wild = True
+            magnitudes[~np.isfinite(magnitudes)] = 0.0
+            largest = np.maximum.reduceat(magnitudes, chunk.starts, axis=0)
+        peaks[chunk.groups] = np.maximum(peaks[chunk.groups], largest)
+    return peaks, wild
+
+
+def _extreme(better: np.ufunc) -> Callable[[_Input], Values]:
+    def reduce(given: _Input) -> Values:
+        """The best value of each group; NaN only where all are."""
+        result = np.full(given.shape, np.nan)
+        for chunk in given.chunks():
+            best = better.reduceat(chunk.filled(np.nan), chunk.starts, axis=0)
+            result[chunk.groups] = better(result[chunk.groups], best)
+        return result
+
+    return reduce
+
+
+def _count(given: _Input) -> Values:
+    return given.counts()
+
+
+def _group(given: _Input) -> Values:
+    return np.ones(given.shape)
+
+
+def _stdvar(given: _Input) -> Values:
+    """Two passes: the mean, then squares of what is off it. NaN where any value is NaN or infinite."""
+    counts = np.maximum(given.counts(), 1.0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        lowest = _lowest(given)
+        off = np.zeros(given.shape)
+        for chunk in given.chunks():
+            apart = _apart(chunk, lowest)
+            off[chunk.groups] += np.add.reduceat(apart, chunk.starts, axis=0)
+        mean = lowest + off / counts
+        off, squares = np.zeros(given.shape), np.zeros(given.shape)
+        for chunk in given.chunks():
+            apart = _apart(chunk, mean)
+            off[chunk.groups] += np.add.reduceat(apart, chunk.starts, axis=0)
+            squares[chunk.groups] += np.add.reduceat(apart * apart, chunk.starts, axis=0)
+        return np.maximum(squares - off * off / counts, 0.0) / counts
+
+
+def _lowest(given: _Input) -> Values:
+    """The smallest value of each group, NaN if any is."""
+    result = np.full(given.shape, np.inf)
+    for chunk in given.chunks():
+        low = np.minimum.reduceat(chunk.filled(np.inf), chunk.starts, axis=0)
+        result[chunk.groups] = np.minimum(result[chunk.groups], low)
+    return result
+
+
+def _apart(chunk: _Chunk, middle: Values) -> Values:
+    """The chunk's values less their group's `middle`, float64[N, K]; 0 where absent."""
+    apart: Values = chunk.values - chunk.spread(middle)
+    if chunk.present is not None:
+        apart[~chunk.present] = 0.0
+    return apart
+
+
+def _stddev(given: _Input) -> Values:
+    variance = _stdvar(given)
+    return np.sqrt(variance, out=variance)
+
+
+AGGREGATES: dict[str, Callable[[_Input], Values]] = {
+    "avg": _avg,
+    "count": _count,
+    "group": _group,
+    "max": _extreme(np.fmax),
+    "min": _extreme(np.fmin),
+    "stddev": _stddev,
+    "stdvar": _stdvar,
+    "sum": _sum,
+}
+"""Operator to its reduction: float64[N, K], of no meaning where a group has no sample."""
