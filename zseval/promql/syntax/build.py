@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 from zseval.model.duration import DurationError, parse_duration
 from zseval.model.labels import is_valid_name, quote
@@ -44,6 +44,8 @@ from zseval.promql.syntax.signatures import AGGREGATIONS, EXPERIMENTAL_AGGREGATI
 
 __all__ = ["Builder"]
 
+_Node = TypeVar("_Node", bound="Expr | DurationOperation | DurationCall")
+
 _OCTAL = re.compile(r"0[0-7_]+\Z")
 _INT64 = 2**63
 _MATCH_TYPES = {
@@ -71,9 +73,9 @@ class Builder:
     def __init__(self, features: frozenset[str]) -> None:
         self._features = features
         self._depths: dict[int, int] = {}
-        self._kept: list[Expr] = []  # so that the ids in _depths stay those of living nodes
+        self._kept: list[object] = []  # so that the ids in _depths stay those of living nodes
 
-    def _deepen(self, node: Any, *below: Any) -> Any:
+    def _deepen(self, node: _Node, *below: Any) -> _Node:
         """The node, its depth noted. Raises Problem past the limit."""
         depth = 1 + max((self._depths.get(id(child), 0) for child in below), default=0)
         if depth > _DEEPEST:
@@ -348,18 +350,18 @@ class Builder:
         if isinstance(operand, NumberLiteral):
             return self.negative(sign, operand) if sign.text == "-" else self.positive(sign, operand)
         node = DurationOperation(sign.text, None, operand, span=_span(sign, operand))
-        return self._deepen(node, operand)  # type: ignore[no-any-return]  # _deepen returns what it is given
+        return self._deepen(node, operand)
 
     def duration_binary(self, lhs: DurationExpr, op: Token, rhs: DurationExpr) -> DurationExpr:
         if op.text in "/%" and isinstance(rhs, NumberLiteral) and rhs.value == 0:
             raise Problem("division by zero" if op.text == "/" else "modulo by zero", op.span)
         node = DurationOperation(op.text, lhs, rhs, span=_span(lhs, rhs))
-        return self._deepen(node, lhs, rhs)  # type: ignore[no-any-return]  # as above
+        return self._deepen(node, lhs, rhs)
 
     def duration_call(self, function: Token, _left: Token, *rest: Any) -> DurationExpr:
         arguments = tuple(part for part in rest if not isinstance(part, Token))
         node = DurationCall(function.text.lower(), arguments, span=_span(function, rest[-1]))
-        return self._deepen(node, *arguments)  # type: ignore[no-any-return]  # as above
+        return self._deepen(node, *arguments)
 
     def duration_paren(self, left: Token, inner: DurationExpr, right: Token) -> DurationExpr:
         if isinstance(inner, NumberLiteral):

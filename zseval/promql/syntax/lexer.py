@@ -12,28 +12,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from zseval.errors import Position
+from zseval.model.labels import quote
 from zseval.promql.errors import ParseError
 from zseval.promql.syntax.ast import Span
 from zseval.promql.syntax.quoting import go_quote_char
+from zseval.promql.syntax.signatures import AGGREGATIONS
 
 __all__ = ["AGGREGATORS", "KEYWORDS", "Problem", "Token", "describe", "tokens"]
 
 KEYWORDS = {
-    "and": "LAND", "or": "LOR", "unless": "LUNLESS", "atan2": "ATAN2",
-    "sum": "SUM", "avg": "AVG", "count": "COUNT", "min": "MIN", "max": "MAX", "group": "GROUP",
-    "stddev": "STDDEV", "stdvar": "STDVAR", "topk": "TOPK", "bottomk": "BOTTOMK", "count_values": "COUNT_VALUES",
-    "quantile": "QUANTILE", "limitk": "LIMITK", "limit_ratio": "LIMIT_RATIO",
-    "offset": "OFFSET", "smoothed": "SMOOTHED", "anchored": "ANCHORED", "by": "BY", "without": "WITHOUT",
-    "on": "ON", "ignoring": "IGNORING", "group_left": "GROUP_LEFT", "group_right": "GROUP_RIGHT", "bool": "BOOL",
-    "fill": "FILL", "fill_left": "FILL_LEFT", "fill_right": "FILL_RIGHT",
-    "start": "START", "end": "END", "step": "STEP", "range": "RANGE", "max_of": "MAX_OF", "min_of": "MIN_OF",
+    **{word: word.upper() for word in (
+        "sum", "avg", "count", "min", "max", "group", "stddev", "stdvar", "topk", "bottomk", "count_values",
+        "quantile", "limitk", "limit_ratio", "atan2", "offset", "smoothed", "anchored", "by", "without", "on",
+        "ignoring", "group_left", "group_right", "bool", "fill", "fill_left", "fill_right",
+        "start", "end", "step", "range", "max_of", "min_of",
+    )},
+    "and": "LAND", "or": "LOR", "unless": "LUNLESS",
 }  # fmt: skip
 """Words with a meaning of their own, written in any case."""
 
+AGGREGATORS = frozenset(name.upper() for name in AGGREGATIONS)
+
 OPERATORS = {
-    "+": "ADD", "-": "SUB", "*": "MUL", "/": "DIV", "%": "MOD", "^": "POW", "==": "EQLC", "!=": "NEQ", "<": "LSS",
-    ">": "GTR", "<=": "LTE", ">=": "GTE", "</": "TRIM_UPPER", ">/": "TRIM_LOWER", "=": "EQL", "=~": "EQL_REGEX",
-    "!~": "NEQ_REGEX", "@": "AT", "(": "LEFT_PAREN", ")": "RIGHT_PAREN", "{": "LEFT_BRACE", "}": "RIGHT_BRACE",
+    "+": "ADD", "-": "SUB", "*": "MUL", "/": "DIV", "%": "MOD", "^": "POW",
+    "==": "EQLC", "!=": "NEQ", "<": "LSS", ">": "GTR", "<=": "LTE", ">=": "GTE", "</": "TRIM_UPPER",
+    ">/": "TRIM_LOWER", "=": "EQL", "=~": "EQL_REGEX", "!~": "NEQ_REGEX", "@": "AT",
+    "(": "LEFT_PAREN", ")": "RIGHT_PAREN", "{": "LEFT_BRACE", "}": "RIGHT_BRACE",
     "[": "LEFT_BRACKET", "]": "RIGHT_BRACKET", ",": "COMMA", ":": "COLON",
 }  # fmt: skip
 _PUNCTUATION = frozenset("(){}[],:")
@@ -78,7 +82,7 @@ def describe(token: Token) -> str:
     if token.type == "DURATION":
         return f'duration "{token.text}"'
     if token.type == "STRING":
-        return f"string {go_quote(token.text)}"
+        return f"string {quote(token.text)}"
     if token.text in _PUNCTUATION or token.type == "EQL":
         return f'"{token.text}"'
     if token.type in AGGREGATORS:
@@ -86,18 +90,6 @@ def describe(token: Token) -> str:
     if token.text in OPERATORS or token.type in ("LAND", "LOR", "LUNLESS", "ATAN2"):
         return f"<op:{token.text.lower()}>"
     return f"<{token.text.lower()}>"
-
-
-AGGREGATORS = frozenset(
-    KEYWORDS[word]
-    for word in (
-        "sum avg count min max group stddev stdvar topk bottomk count_values quantile limitk limit_ratio"
-    ).split()
-)
-
-
-def go_quote(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def tokens(text: str) -> Iterator[Token]:
@@ -149,7 +141,7 @@ def tokens(text: str) -> Iterator[Token]:
 
 def _outside(text: str, start: int, *, in_brackets: bool) -> Token:
     char = text[start]
-    if char.isdigit() and char.isascii() or (char == "." and text[start + 1 : start + 2].isdigit()):
+    if char in "0123456789" or (char == "." and text[start + 1 : start + 2].isdigit()):
         return _number(text, start)
     if char in "\"'`":
         return _string(text, start)
@@ -208,7 +200,7 @@ def _number(text: str, start: int) -> Token:
     if after and (after.isalnum() or after == "_"):
         while end < len(text) and (text[end].isalnum() or text[end] == "_"):
             end += 1
-        raise Problem(f"bad number or duration syntax: {go_quote(text[start:end])}", Span(start, end))
+        raise Problem(f"bad number or duration syntax: {quote(text[start:end])}", Span(start, end))
     kind = "DURATION" if best is duration else "NUMBER"
     return Token(kind, best.group(), Span(start, end))
 

@@ -50,14 +50,14 @@ def _rows(
 
 
 _ALL = [
-    *_rows("abs absent acos acosh asin asinh atan atanh ceil cos cosh deg exp floor ln log10 log2 rad sgn sin sinh", "v"),
-    *_rows("sqrt tan tanh sort sort_desc timestamp", "v"),
+    *_rows("abs absent acos acosh asin asinh atan atanh ceil cos cosh deg exp floor ln log10 log2 rad", "v"),
+    *_rows("sgn sin sinh sqrt tan tanh sort sort_desc timestamp", "v"),
     *_rows("histogram_avg histogram_count histogram_sum histogram_stddev histogram_stdvar", "v"),
-    *_rows("absent_over_time avg_over_time changes count_over_time delta deriv first_over_time idelta increase", "m"),
-    *_rows("irate last_over_time max_over_time min_over_time present_over_time rate resets", "m"),
-    *_rows("stddev_over_time stdvar_over_time sum_over_time", "m"),
-    *_rows("mad_over_time ts_of_first_over_time ts_of_max_over_time ts_of_min_over_time", "m", experimental=True),
-    *_rows("ts_of_last_over_time", "m", experimental=True),
+    *_rows("absent_over_time avg_over_time changes count_over_time delta deriv first_over_time", "m"),
+    *_rows("idelta increase irate last_over_time max_over_time min_over_time present_over_time", "m"),
+    *_rows("rate resets stddev_over_time stdvar_over_time sum_over_time", "m"),
+    *_rows("mad_over_time ts_of_first_over_time ts_of_last_over_time", "m", experimental=True),
+    *_rows("ts_of_max_over_time ts_of_min_over_time", "m", experimental=True),
     *_rows("clamp", "vss"),
     *_rows("clamp_max clamp_min", "vs"),
     *_rows("round", "vs", variadic=1),
@@ -78,7 +78,7 @@ _ALL = [
     *_rows("pi time", "", returns="s"),
     *_rows("start end range step", "", returns="s", experimental=True),
     *_rows("max_of min_of", "ss", returns="s", experimental=True),
-]  # fmt: skip
+]
 
 SIGNATURES: dict[str, Signature] = {signature.name: signature for signature in _ALL}
 """Every function, by name."""

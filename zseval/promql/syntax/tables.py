@@ -63,7 +63,7 @@ def build(grammar: Path) -> Tables:
 
     text = grammar.read_text(encoding="utf-8")
     parser = Lark(text, parser="lalr", lexer="basic", maybe_placeholders=False)
-    table: Any = parser.parser.parser._parse_table  # type: ignore[attr-defined]  # lark has no public way to it
+    table: Any = parser.parser.parser._parse_table  # lark has no public way to it
     rules: list[tuple[str, int, str]] = []
     numbers: dict[Any, int] = {}
     for row in table.states.values():
