@@ -213,7 +213,7 @@ def test_the_sample_limit_counts_what_relabelling_leaves() -> None:
     ],
 )
 def test_labels_beyond_a_limit_fail_the_scrape(limits: dict[str, int], message: str) -> None:
-    bench = Bench(**limits)
+    bench = Bench(TARGET, **limits)
     outcome = bench.scrape("ok 1", 'a{a_long_name="wide"} 1', "b 1")
     if "name_length" in message:
         assert "label_name_length_limit exceeded (metric: " in str(outcome.error)
