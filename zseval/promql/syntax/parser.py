@@ -40,11 +40,10 @@ def parse(text: str, *, features: frozenset[str] = frozenset()) -> Expr:
 
 
 def parse_series_selector(text: str) -> tuple[Matcher, ...]:
-    """The matchers of a bare selector, as in `match[]`. Raises ParseError."""
+    """The matchers of a bare selector, as in `match[]`; it may match everything. Raises ParseError."""
     try:
         selector = _run(text, _SELECTOR, frozenset())
         assert isinstance(selector, VectorSelector)
-        check_selector(selector)
     except Problem as problem:
         raise problem.as_error(text) from None
     return selector.matchers
