@@ -1,0 +1,158 @@
+"""Quantiles of windows and of groups, and the median absolute deviation of windows.
+
+Cells are laid out with one window (or one group at one step) along the last axis, sorted there, and two
+of them are interpolated. Windows with the same number of samples, and groups of the same size, go
+together. Source: promql/quantile.go (quantile): NaN sorts first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from zseval.model.arrays import Mask, Rows, Values
+from zseval.promql.kernels.groups import Groups
+from zseval.promql.kernels.windows import Windows
+
+__all__ = ["mad_over_time", "quantile", "quantile_over_time"]
+
+_CELLS = 1 << 17
+"""Cells sorted at a time: 1 MB."""
+
+
+def quantile_over_time(w: Windows, wanted: Values) -> tuple[Values, Mask | None]:
+    """The quantile `wanted` (float64[K]) of each window, [S, K]; absent in empty windows."""
+    result = np.zeros(w.shape)
+    for place, steps, cells in _windows(w):
+        cells.sort(axis=-1)
+        result[place] = _of_sorted(cells, cells.shape[-1], wanted[steps])
+    return result, w.holding(1)
+
+
+def mad_over_time(w: Windows) -> tuple[Values, Mask | None]:
+    """The median distance from the median of each window, [S, K]; NaN where it holds a NaN."""
+    result = np.zeros(w.shape)
+    half = np.array(0.5)
+    for place, _, cells in _windows(w):
+        odd = np.isnan(cells).any(axis=-1)
+        cells.sort(axis=-1)
+        with np.errstate(invalid="ignore", over="ignore"):
+            cells -= _of_sorted(cells, cells.shape[-1], half)[..., np.newaxis]
+        np.abs(cells, out=cells)
+        cells.sort(axis=-1)
+        result[place] = np.where(odd, np.nan, _of_sorted(cells, cells.shape[-1], half))
+    return result, w.holding(1)
+
+
+_Place: TypeAlias = tuple[slice | Rows, Rows]
+"""Where in [S, K]: rows and steps, to index with."""
+
+
+def _windows(w: Windows) -> Iterator[tuple[_Place, Rows, Values]]:
+    """The samples of windows of one length: where they go, their steps, and cells float64[…, n], fresh."""
+    for count in np.unique(w.counts).tolist():
+        if count > 0:
+            yield from _dense_windows(w, count) if w.is_dense else _ragged_windows(w, count)
+
+
+def _dense_windows(w: Windows, count: int) -> Iterator[tuple[_Place, Rows, Values]]:
+    steps = np.flatnonzero(w.counts == count)
+    all_rows = sliding_window_view(w.values, count, axis=1)  # [S, T - n + 1, n]
+    lo = w.lo[steps]
+    size = max(1, _CELLS // (len(steps) * count))
+    for first in range(0, w.values.shape[0], size):
+        part = slice(first, first + size)
+        yield (part, steps), steps, all_rows[part].take(lo, axis=1)
+
+
+def _ragged_windows(w: Windows, count: int) -> Iterator[tuple[_Place, Rows, Values]]:
+    series, steps = np.nonzero(w.counts == count)
+    starts = w.lo[series, steps] + series * w.values.shape[1]
+    flat, size = w.values.ravel(), max(1, _CELLS // count)
+    for first in range(0, len(series), size):
+        part = slice(first, first + size)
+        cells = flat[starts[part, np.newaxis] + np.arange(count, dtype=np.intp)]
+        yield (series[part], steps[part]), steps[part], cells
+
+
+def quantile(
+    wanted: Values, values: Values, present: Mask | None, groups: Rows, count: int
+) -> tuple[Values, Mask | None]:
+    """The quantile `wanted` (float64[K]) of each group at each step.
+
+    values: float64[S, K].  present: bool[S, K], None for all.  groups: intp[S], each below count.
+    Returns float64[G, K] and bool[G, K] (None for all); G = count.
+    """
+    result = np.zeros((count, values.shape[1]))
+    held = np.zeros(result.shape, dtype=np.bool_)
+    for numbers, steps, cells, counts in _members(values, present, Groups.of(groups, count)):
+        cells.sort(axis=-1)
+        place = (numbers[:, np.newaxis], steps)
+        result[place] = _of_sorted(cells, counts, wanted[steps])
+        held[place] = counts > 0
+    return result, None if held.all() else held
+
+
+def _members(
+    values: Values, present: Mask | None, groups: Groups
+) -> Iterator[tuple[Rows, Rows, Values, Rows]]:
+    """Groups of one size: numbers, steps, cells float64[M, k, size] with NaN where absent, and counts."""
+    steps = np.arange(values.shape[1], dtype=np.intp)
+    for size in np.unique(groups.sizes).tolist():
+        chosen = np.flatnonzero(groups.sizes == size)
+        some = max(1, _CELLS // (size * max(len(steps), 1)))
+        width = max(1, _CELLS // size)
+        for first in range(0, len(chosen), some):
+            batch = chosen[first : first + some]
+            rows = groups.starts[batch, np.newaxis] + np.arange(size, dtype=np.intp)
+            rows = rows if groups.order is None else groups.order[rows]
+            for step in range(0, len(steps), width):
+                part = steps[step : step + width]
+                yield groups.numbers[batch], part, *_cells(values, present, rows, part)
+
+
+def _cells(values: Values, present: Mask | None, rows: Rows, steps: Rows) -> tuple[Values, Rows]:
+    """Cells [M, k, size] of rows [M, size] at some steps, and how many of each are present, [M, k]."""
+    columns = slice(int(steps[0]), int(steps[-1]) + 1)
+    cells = values[rows, columns].transpose(0, 2, 1).copy()
+    if present is None:
+        return cells, np.full(cells.shape[:2], rows.shape[1], dtype=np.intp)
+    held = present[rows, columns].transpose(0, 2, 1)
+    cells[~held] = np.nan
+    return cells, np.count_nonzero(held, axis=-1)
+
+
+def _of_sorted(cells: Values, counts: Rows | int, wanted: Values) -> Values:
+    """The quantile of the first `counts` cells, or of all samples if NaN among them sort last.
+
+    cells: float64[…, n], sorted by numpy: numbers, then NaN (samples and absent ones alike).
+    counts: samples, [...] or one for all.  wanted: broadcast to [...].
+    """
+    size = cells.shape[-1]
+    numbers = size - np.count_nonzero(np.isnan(cells[..., :]), axis=-1)
+    last = np.maximum(np.subtract(counts, 1), 0)
+    q = np.clip(np.nan_to_num(wanted, nan=0.0), 0.0, 1.0)
+    rank = q * last
+    floor = np.floor(rank)
+    low = np.broadcast_to(floor.astype(np.intp), cells.shape[:-1])
+    high = np.minimum(low + 1, last)
+    weight = rank - floor
+    nans = np.subtract(counts, numbers)  # samples that are NaN; upstream sorts them first
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = _at(cells, low - nans) * (1 - weight) + _at(cells, high - nans) * weight
+    found[np.broadcast_to(np.isnan(wanted), found.shape)] = np.nan
+    found[np.broadcast_to(wanted < 0, found.shape)] = -np.inf
+    found[np.broadcast_to(wanted > 1, found.shape)] = np.inf
+    return found
+
+
+def _at(cells: Values, place: Rows) -> Values:
+    """The cell at each place along the last axis; NaN before the first."""
+    found = np.take_along_axis(cells, np.maximum(place, 0)[..., np.newaxis], axis=-1)[..., 0]
+    before = place < 0
+    if before.any():
+        found[before] = np.nan
+    return found

@@ -1,0 +1,153 @@
+"""topk, bottomk, limitk and limit_ratio: which series of each group stay at each step.
+
+Only what ties with the last that stays is in doubt: then it is upstream's heap that decides, and it is
+played through for that group and step. Source: promql/engine.go (aggregationK), container/heap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from zseval.model.arrays import Mask, Rows, Values
+from zseval.promql.kernels.groups import Groups
+
+__all__ = ["bottomk", "limit_ratio", "limitk", "topk"]
+
+
+def topk(values: Values, present: Mask | None, groups: Rows, count: int, wanted: Rows) -> Mask:
+    """bool[S, K]: the `wanted` largest samples of each group at each step; NaN stay only for want of others.
+
+    values: float64[S, K].  present: bool[S, K], None for all.  groups: intp[S], each below count.
+    wanted: intp[K]; below 1 nothing stays.
+    """
+    return _best(values, values, present, Groups.of(groups, count), wanted, largest=True)
+
+
+def bottomk(values: Values, present: Mask | None, groups: Rows, count: int, wanted: Rows) -> Mask:
+    """bool[S, K]: the `wanted` smallest samples of each group at each step; else as `topk`."""
+    return _best(values, -values, present, Groups.of(groups, count), wanted, largest=False)
+
+
+def _best(
+    values: Values, keys: Values, present: Mask | None, groups: Groups, wanted: Rows, *, largest: bool
+) -> Mask:
+    """keys: float64[S, K], the larger the better."""
+    keys = np.where(np.isnan(keys), -np.inf, keys)
+    if present is not None:
+        keys[~present] = -np.inf
+    kept = np.zeros(values.shape, dtype=np.bool_)
+    for size in np.unique(groups.sizes).tolist():
+        chosen = np.flatnonzero(groups.sizes == size)
+        rows = groups.starts[chosen, np.newaxis] + np.arange(size, dtype=np.intp)
+        rows = rows if groups.order is None else groups.order[rows]  # [M, size]
+        held = np.ones((*rows.shape, values.shape[1]), dtype=np.bool_) if present is None else present[rows]
+        best, unsure = _above(keys[rows], held, wanted)
+        for group, step in zip(*np.nonzero(unsure), strict=True):
+            members = rows[group][held[group, :, step]]
+            stay = _play(values[members, step].tolist(), int(wanted[step]), largest=largest)
+            best[group, :, step] = np.isin(rows[group], members[stay])
+        kept[rows] = best
+    return kept
+
+
+def _above(keys: Values, held: Mask, wanted: Rows) -> tuple[Mask, Mask]:
+    """Which of keys [M, size, K] stay, and bool[M, K]: where ties leave that open."""
+    size = keys.shape[1]
+    enough = np.count_nonzero(held, axis=1) <= wanted  # [M, K] all stay
+    if enough.all():
+        return held, np.zeros(enough.shape, dtype=np.bool_)
+    least = _largest(keys, np.clip(wanted, 1, size))  # [M, 1, K] the last that stays
+    above = keys > least
+    tied = (keys == least) & held
+    room = np.maximum(wanted, 0) - np.count_nonzero(above, axis=1)
+    ties = np.count_nonzero(tied, axis=1)
+    # With nothing better the first to come stay: only something better ever drives one out.
+    first_come = np.cumsum(tied, axis=1, dtype=np.int32) <= room[:, np.newaxis, :]
+    kept = np.where(enough[:, np.newaxis, :], held, (above & held) | (tied & first_come))
+    kept &= (wanted > 0)[np.newaxis, np.newaxis, :]
+    unsure = ~enough & (ties > room) & ((least[:, 0] == -np.inf) | above.any(axis=1)) & (wanted > 0)
+    return kept, unsure
+
+
+def _largest(keys: Values, wanted: Rows) -> Values:
+    """[M, 1, K]: the wanted-th largest of keys [M, size, K] at each step."""
+    size = keys.shape[1]
+    if len(wanted) and (wanted == wanted[0]).all():
+        place = size - int(wanted[0])
+        found: Values = np.partition(keys, place, axis=1)[:, place : place + 1]
+        return found
+    return np.take_along_axis(np.sort(keys, axis=1), (size - wanted)[np.newaxis, np.newaxis, :], axis=1)
+
+
+def _play(values: list[float], wanted: int, *, largest: bool) -> list[int]:
+    """Positions that upstream's heap of `wanted` samples holds in the end."""
+    less = _less if largest else _greater
+    heap: list[int] = []
+    for position, value in enumerate(values):
+        if len(heap) < wanted:
+            heap.append(position)
+            _up(heap, values, less)
+            continue
+        worst = values[heap[0]]
+        beats = value > worst if largest else value < worst
+        if beats or (worst != worst and value == value):
+            heap[0] = position
+            _down(heap, values, less)
+    return heap
+
+
+def _less(left: float, right: float) -> bool:
+    return left != left or left < right
+
+
+def _greater(left: float, right: float) -> bool:
+    return left != left or left > right
+
+
+def _up(heap: list[int], values: list[float], less: Callable[[float, float], bool]) -> None:
+    child = len(heap) - 1
+    while child > 0:
+        parent = (child - 1) // 2
+        if not less(values[heap[child]], values[heap[parent]]):
+            return
+        heap[parent], heap[child] = heap[child], heap[parent]
+        child = parent
+
+
+def _down(heap: list[int], values: list[float], less: Callable[[float, float], bool]) -> None:
+    parent = 0
+    while (child := 2 * parent + 1) < len(heap):
+        if child + 1 < len(heap) and less(values[heap[child + 1]], values[heap[child]]):
+            child += 1
+        if not less(values[heap[child]], values[heap[parent]]):
+            return
+        heap[parent], heap[child] = heap[child], heap[parent]
+        parent = child
+
+
+def limitk(values: Values, present: Mask | None, groups: Rows, count: int, wanted: Rows) -> Mask:
+    """bool[S, K]: the first `wanted` (intp[K]) samples of each group at each step."""
+    found = Groups.of(groups, count)
+    if present is None:
+        present = np.ones(values.shape, dtype=np.bool_)
+    held = present if found.order is None else present[found.order]
+    before = np.cumsum(held, axis=0, dtype=np.int32) - held  # of all groups so far
+    of_group = before - np.repeat(before[found.starts], found.sizes, axis=0)
+    stay = held & (of_group < wanted)
+    if found.order is None:
+        return stay
+    kept = np.empty(stay.shape, dtype=np.bool_)
+    kept[found.order] = stay
+    return kept
+
+
+def limit_ratio(present: Mask, offsets: Values, ratios: Values) -> Mask:
+    """bool[S, K]: samples of the series whose offset (float64[S], 0 to 1) the ratio takes in.
+
+    ratios: float64[K], -1 to 1. A negative one takes what its positive complement leaves.
+    """
+    place = offsets[:, np.newaxis]
+    taken = np.where(ratios >= 0, place < ratios, place >= 1.0 + ratios)
+    return np.asarray(taken & present)
