@@ -80,7 +80,7 @@ def test_a_file_may_be_empty(text: str) -> None:
     ("text", "place", "message"),
     [
         ("group: []", "1:1", 'field group not found in the rule file; did you mean "groups"?'),
-        ("groups: [{name: y, nam: x}]", "1:19", 'field nam not found in group; did you mean "name"?'),
+        ("groups: [{name: y, nam: x}]", "1:20", 'field nam not found in group; did you mean "name"?'),
         ("groups: [{rules: []}]", "1:10", "Groupname must not be empty"),
         (
             "groups:\n- name: a\n- name: a\n",

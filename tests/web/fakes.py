@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -20,6 +19,7 @@ from zseval.promql.exec.context import CancelToken
 from zseval.promql.result import Result
 from zseval.promql.syntax.ast import ValueType
 from zseval.tsdb.frame import Frame, Selection
+from zseval.tsdb.status import Cardinality, HeadStatus
 from zseval.web.server import Server
 from zseval.web.services import AlertmanagersView, RuntimeInfo, Services
 
@@ -100,6 +100,10 @@ class FakeDatabase:
         self.asked.append((name, self._texts(sets), start_ms, end_ms))
         return sorted({labels.get(name) for labels in self.found if name in labels})
 
+    def status(self, limit: int = 10) -> HeadStatus:
+        counts = Cardinality((("up", 2), ("x", 1))[:limit], (("job", 1),), (("job", 9),), (("job=a", 2),))
+        return HeadStatus(2, 3, 1, 4, 9, 5, 6, 0, 0, 0, counts)
+
     def _texts(self, sets: Any) -> list[list[str]]:
         return [[str(matcher) for matcher in matchers] for matchers in sets]
 
@@ -112,17 +116,6 @@ def make_services() -> Services:
         db=FakeDatabase(),
         engine=FakeEngine(),
         registry=Registry(),
-        store_status=lambda _limit: SimpleNamespace(
-            num_series=2,
-            num_label_pairs=3,
-            chunk_count=4,
-            min_time_ms=5,
-            max_time_ms=6,
-            series_by_metric=[("up", 2), ("x", 1)],
-            values_by_label=[("job", 1)],
-            bytes_by_label=[("job", 9)],
-            series_by_pair=[("job=a", 2)],
-        ),
         targets=lambda: (),
         dropped_targets=lambda: (),
         scrape_pools=lambda: (),

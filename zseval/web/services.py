@@ -17,6 +17,7 @@ from zseval.model.metadata import Metadata
 from zseval.promql.exec.context import CancelToken
 from zseval.promql.result import Result
 from zseval.tsdb.frame import Selection
+from zseval.tsdb.status import HeadStatus
 
 __all__ = [
     "AlertView",
@@ -29,7 +30,6 @@ __all__ = [
     "RuleView",
     "RuntimeInfo",
     "Services",
-    "StoreStatus",
     "TargetView",
 ]
 
@@ -140,31 +140,11 @@ class RuntimeInfo:
     processors: int
 
 
-class StoreStatus(Protocol):
-    """Head and cardinality statistics; each list is (name, count), largest first."""
-
-    @property
-    def num_series(self) -> int: ...
-    @property
-    def num_label_pairs(self) -> int: ...
-    @property
-    def chunk_count(self) -> int: ...
-    @property
-    def min_time_ms(self) -> int: ...
-    @property
-    def max_time_ms(self) -> int: ...
-    @property
-    def series_by_metric(self) -> Sequence[tuple[str, int]]: ...
-    @property
-    def values_by_label(self) -> Sequence[tuple[str, int]]: ...
-    @property
-    def bytes_by_label(self) -> Sequence[tuple[str, int]]: ...
-    @property
-    def series_by_pair(self) -> Sequence[tuple[str, int]]: ...
-
-
 class Database(Protocol):
-    """What the API reads of the store; `start <= t <= end` but for select, which is left-open."""
+    """What the API reads of the store, from worker threads.
+
+    Ranges are `start <= t <= end`, but for select, which is left-open.
+    """
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Selection: ...
     def series(
@@ -176,6 +156,7 @@ class Database(Protocol):
     def label_values(
         self, name: str, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int
     ) -> list[str]: ...
+    def status(self, limit: int = 10) -> HeadStatus: ...
 
 
 class QueryEngine(Protocol):
@@ -207,7 +188,6 @@ class QueryEngine(Protocol):
 class Services:
     """Everything behind the API. Callables are called on the event loop and must not block it.
 
-    store_status(limit) is called from a worker thread.
     reload raises ConfigError where the new configuration cannot be used; the old one then goes on.
     features: PromQL features switched on, for parsing.  timeout: seconds a query may take.
     listen_address: `host:port`, to tell our own target from others in globalUrl.
@@ -216,7 +196,6 @@ class Services:
     db: Database
     engine: QueryEngine
     registry: Registry
-    store_status: Callable[[int], StoreStatus]
     targets: Callable[[], Sequence[TargetView]]
     dropped_targets: Callable[[], Sequence[DroppedTargetView]]
     scrape_pools: Callable[[], Sequence[str]]

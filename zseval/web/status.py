@@ -16,6 +16,7 @@ from zseval.web.workers import WORKERS
 __all__ = ["StatusApi"]
 
 _LONGEST_LIST = 10_000
+_NEVER_MIN, _NEVER_MAX = 2**63 - 1, -(2**63)  # upstream's, of a store without samples
 
 
 class StatusApi:
@@ -81,20 +82,21 @@ class StatusApi:
     async def tsdb(self, request: web.Request) -> web.Response:
         params = await Params.of(request)
         limit = _positive(params.get("limit"), 10)
-        status = await request.app[WORKERS].read(lambda: self._services.store_status(limit))
+        status = await request.app[WORKERS].read(lambda: self._services.db.status(limit))
+        counts = status.cardinality
         return success(
             {
                 "headStats": {
-                    "numSeries": status.num_series,
-                    "numLabelPairs": status.num_label_pairs,
-                    "chunkCount": status.chunk_count,
-                    "minTime": status.min_time_ms,
-                    "maxTime": status.max_time_ms,
+                    "numSeries": status.series,
+                    "numLabelPairs": status.label_pairs,
+                    "chunkCount": status.chunks,
+                    "minTime": _NEVER_MIN if status.min_time_ms is None else status.min_time_ms,
+                    "maxTime": _NEVER_MAX if status.max_time_ms is None else status.max_time_ms,
                 },
-                "seriesCountByMetricName": _counts(status.series_by_metric, limit),
-                "labelValueCountByLabelName": _counts(status.values_by_label, limit),
-                "memoryInBytesByLabelName": _counts(status.bytes_by_label, limit),
-                "seriesCountByLabelValuePair": _counts(status.series_by_pair, limit),
+                "seriesCountByMetricName": _counts(counts.series_count_by_metric_name),
+                "labelValueCountByLabelName": _counts(counts.label_value_count_by_label_name),
+                "memoryInBytesByLabelName": _counts(counts.memory_in_bytes_by_label_name),
+                "seriesCountByLabelValuePair": _counts(counts.series_count_by_label_value_pair),
             }
         )
 
@@ -139,5 +141,5 @@ def _positive(text: str, default: int) -> int:
     return int(text)
 
 
-def _counts(pairs: Sequence[tuple[str, int]], limit: int) -> list[dict[str, Any]]:
-    return [{"name": name, "value": count} for name, count in pairs[:limit]]
+def _counts(pairs: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
+    return [{"name": name, "value": count} for name, count in pairs]
