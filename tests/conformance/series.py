@@ -31,10 +31,10 @@ _ESCAPE = re.compile(
     r"\\(?:([abfnrtv\\'\"])|x([0-9a-fA-F]{2})|([0-7]{3})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))"
 )
 _SIMPLE = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_NUMBER = (
-    r"[+-]?(?:0[xX][0-9a-fA-F]+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[iI][nN][fF]|[nN][aA][nN])"
-)
-_ITEM = re.compile(rf"(?P<base>{_NUMBER}|stale|_)(?P<delta>[+-](?!x){_NUMBER})?(?:x(?P<times>[0-9]+))?\Z")
+_DECIMAL = r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[iI][nN][fF]|[nN][aA][nN])"
+_HEX = re.compile(r"[+-]?0[xX][0-9a-fA-F]+")
+# In a series there is no hexadecimal: `0x59` is 0, and 59 times again.
+_ITEM = re.compile(rf"(?P<base>{_DECIMAL}|stale|_)(?P<delta>[+-]{_DECIMAL})?(?:x(?P<times>[0-9]+))?\Z")
 
 
 def unquote(text: str) -> str:
@@ -84,10 +84,9 @@ def parse_labels(text: str) -> tuple[Labels, str]:
 
 def parse_number(text: str) -> float:
     """As Go's ParseInt with base 0, or ParseFloat."""
-    lowered = text.lower()
-    if "0x" in lowered:
+    if _HEX.fullmatch(text):
         return float(int(text, 16))
-    if not re.fullmatch(_NUMBER, text):
+    if not re.fullmatch(_DECIMAL, text):
         raise ScriptError(f"bad number: {text}")
     return float(text)
 

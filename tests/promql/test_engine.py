@@ -129,10 +129,11 @@ def test_a_query_can_be_called_off(db: TSDB) -> None:
 
 def test_annotations_name_their_place_in_the_query(db: TSDB) -> None:
     result = Engine(db).instant("\n  rate(up[1m])", 600)
-    assert result.infos == [
+    expected = (
         "PromQL info: metric might not be a counter, "
         'name does not end in _total/_sum/_count/_bucket: "up" (2:8)'
-    ]
+    )
+    assert result.infos == [expected]
     assert result.warnings == []
 
 

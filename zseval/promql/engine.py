@@ -7,9 +7,9 @@ not seen, and strings made up on the way cannot collide with new ones in the sto
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Protocol
 
 import numpy as np
@@ -89,7 +89,7 @@ class Engine:
         self.timeout = timeout
         self._clock = clock
         self._memo = LabelMemo()
-        self._parsed: OrderedDict[str, Expr] = OrderedDict()
+        self._parse_text = lru_cache(_PARSED_QUERIES)(partial(parse, features=self.features))
 
     def instant(self, expr: str | Expr, time: float, *, timeout: float | None = None) -> Result:
         """The value of an expression at one time, Unix seconds.
@@ -160,13 +160,7 @@ class Engine:
         """The tree, and the text that positions refer to ("" where only a tree was given)."""
         if not isinstance(expr, str):
             return expr, ""
-        parsed = self._parsed.get(expr)
-        if parsed is None:
-            parsed = parse(expr, features=self.features)
-            self._parsed[expr] = parsed
-            while len(self._parsed) > _PARSED_QUERIES:
-                self._parsed.popitem(last=False)
-        return parsed, expr
+        return self._parse_text(expr), expr
 
     def _run(
         self, expr: Expr, text: str, evaluation: Evaluation, lookback_ms: int | None, limits: Limits
@@ -185,7 +179,7 @@ class Engine:
             delayed_names="promql-delayed-name-removal" in self.features,
         )
         ctx = Context(query, plan.steps)
-        # Absent cells hold anything, markers included, which are signalling NaNs: no operation may warn of them.
+        # Absent cells hold anything, even markers, which are signalling NaNs: no operation may warn of them.
         with np.errstate(all="ignore"):
             result = _value(plan, ctx, is_range=evaluation.step_ms > 0)
         result.warnings.extend(query.annotations.warnings(text))

@@ -78,7 +78,7 @@ MATCHINGS = st.builds(
 )
 
 
-class _Failure(Exception):
+class _FailureError(Exception):
     pass
 
 
@@ -97,7 +97,7 @@ def _slow(left: list[Sample], right: list[Sample], op: str, matching: VectorMatc
     ones: dict[Labels, Sample] = {}
     for sample in one:
         if ones.setdefault(_signature(sample[0], matching), sample) is not sample:
-            raise _Failure("found duplicate series")
+            raise _FailureError("found duplicate series")
     seen: set[object] = set()
     result: dict[Labels, float] = {}
     for labels, value in many:
@@ -109,12 +109,12 @@ def _slow(left: list[Sample], right: list[Sample], op: str, matching: VectorMatc
         metric = _result_metric(labels, other_labels, op, matching)
         key = signature if matching.cardinality is Cardinality.ONE_TO_ONE else (signature, metric)
         if key in seen:
-            raise _Failure("multiple matches for labels")
+            raise _FailureError("multiple matches for labels")
         seen.add(key)
         if op == ">" and not first > second:
             continue
         if metric in result:
-            raise _Failure("vector cannot contain metrics with the same labelset")
+            raise _FailureError("vector cannot contain metrics with the same labelset")
         result[metric] = first if op == ">" else first - second
     return result
 
@@ -139,7 +139,7 @@ def test_matching_agrees_with_the_step_by_step_algorithm(
     vectors = left.vector(symbols, 0.0), right.vector(symbols, 5.0)
     try:
         expected = [_slow(left.at(step, 0.0), right.at(step, 5.0), op, matching) for step in range(STEPS)]
-    except _Failure:
+    except _FailureError:
         with pytest.raises(PromQLError):
             binary(node, *vectors, ctx)
         return

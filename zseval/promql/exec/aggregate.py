@@ -12,12 +12,13 @@ from typing import TypeAlias
 import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Values
-from zseval.model.labels import METRIC_NAME, is_valid_name, quote
+from zseval.model.labels import METRIC_NAME, quote
 from zseval.model.labelsets import Grouping, LabelSets, factorize
 from zseval.model.number import format_f, format_g
 from zseval.promql.errors import EvaluationError
 from zseval.promql.exec.context import Context, Query
 from zseval.promql.exec.hashing import label_offsets
+from zseval.promql.exec.labels import is_label_name
 from zseval.promql.exec.vector import Vector
 from zseval.promql.kernels import groups as group_kernels
 from zseval.promql.kernels import quantile, ranking
@@ -96,10 +97,11 @@ def _param(node: Aggregate, param: Vector | None) -> tuple[Values, int]:
 
 
 def _warn_of_extremes(wanted: Values, start: int, ctx: Context) -> None:
-    """Upstream warns of the largest and the smallest parameter only."""
+    """Upstream warns of the largest and the smallest parameter only, and only of NaN where there is one."""
     annotations = ctx.query.annotations
     if np.isnan(wanted).any():
         annotations.invalid_quantile(np.nan, start)
+        return
     if (wanted > 1).any():
         annotations.invalid_quantile(float(wanted.max()), start)
     if (wanted < 0).any():
@@ -109,11 +111,9 @@ def _warn_of_extremes(wanted: Values, start: int, ctx: Context) -> None:
 def _rank(node: Aggregate, vector: Vector, param: Vector | None, groups: _Groups, ctx: Context) -> Vector:
     """topk, bottomk and limitk: at most k series of each group at each step, under their own labels."""
     wanted, _ = _param(node, param)
-    if len(wanted) == 0 or not (np.fmax.reduce(wanted) >= 1):
-        if np.isnan(wanted).all() and len(wanted):
-            raise EvaluationError("Parameter value is NaN")
-        return _nothing(vector)
     _check_integers(wanted)
+    if wanted.max(initial=0) < 1:
+        return _nothing(vector)
     counts = np.minimum(wanted, len(vector.labels)).astype(np.intp)
     kept = _RANKING[node.op](vector.values, vector.present, groups.ids, groups.count, counts)
     result = vector.with_values(vector.values, kept)
@@ -128,8 +128,11 @@ def _nothing(vector: Vector) -> Vector:
 
 
 def _check_integers(wanted: Values) -> None:
+    """Raises EvaluationError for a k that has no int64, unless no k selects anything."""
     if np.isnan(wanted).any():
         raise EvaluationError("Parameter value is NaN")
+    if wanted.max(initial=0) < 1:
+        return
     if wanted.min() <= -_INT64_LIMIT:
         raise EvaluationError(f"Scalar value {format_g(float(wanted.min()))} underflows int64")
     if wanted.max() >= _INT64_LIMIT:
@@ -171,7 +174,7 @@ def _count_values(
     """A series for each distinct value of each group, counting it."""
     assert isinstance(node.param, Text), "the checker asks for a string"
     name, query = node.param.value, ctx.query
-    if not is_valid_name(name):
+    if not is_label_name(name):
         raise EvaluationError(f"invalid label name {quote(name)}")
     series, steps = np.nonzero(vector.mask())
     cells = vector.values[series, steps]

@@ -51,13 +51,15 @@ def range_call(
     function = node.function
     if function.kernel is None:
         return absent.absent_over_time(vector, argument, ctx)
-    if function.name == "quantile_over_time":
-        warn_of_quantiles(params[0], node.args[0].span.start, ctx)
     kernel = cast("RangeKernel", function.kernel)
-    return apply_range(function, kernel, vector, params, ctx, start=argument.span.start)
+    result = apply_range(function, kernel, vector, params, ctx, start=argument.span.start)
+    if function.name == "quantile_over_time":
+        used = np.asarray(result.mask().any(axis=0))
+        _warn_of_quantiles(params[0][used], node.args[0].span.start, ctx)
+    return result
 
 
-def warn_of_quantiles(values: Values, start: int, ctx: Context) -> None:
+def _warn_of_quantiles(values: Values, start: int, ctx: Context) -> None:
     """A warning for each value that is no quantile."""
     for value in dict.fromkeys(values[~((values >= 0) & (values <= 1))].tolist()):
         ctx.query.annotations.invalid_quantile(value, start)
@@ -103,13 +105,13 @@ def _extreme_of(node: Call, args: Sequence[Vector], _strings: Sequence[str], ctx
 
 
 def _quantile(node: Call, args: Sequence[Vector], _strings: Sequence[str], ctx: Context) -> Vector:
-    warn_of_quantiles(args[0].row, node.args[0].span.start, ctx)
+    _warn_of_quantiles(args[0].row, node.args[0].span.start, ctx)
     return histogram_quantile(args[0].row, args[1], node.args[1].span.start, ctx)
 
 
 def _quantiles(node: Call, args: Sequence[Vector], strings: Sequence[str], ctx: Context) -> Vector:
     for param, argument in zip(args[1:], node.args[2:], strict=True):
-        warn_of_quantiles(param.row, argument.span.start, ctx)
+        _warn_of_quantiles(param.row, argument.span.start, ctx)
     wanted = [param.row for param in args[1:]]
     return histogram_quantiles(args[0], strings[0], wanted, node.args[0].span.start, ctx)
 

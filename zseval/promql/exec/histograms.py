@@ -97,8 +97,33 @@ def _quantile(wanted: Values, vector: Vector, start: int, ctx: Context) -> Vecto
         result = buckets.bucket_quantile(wanted, layout.bounds, counts, mask)
         values[layout.groups] = result.values
         present[layout.groups] = True if mask is None else mask.any(axis=1)
-        _note_forced(result, found, layout, start, ctx)
+        if result.forced is not None:
+            _note_forced(result, found.labels.take(layout.groups), start, ctx)
     return Vector(found.labels, values, present)
+
+
+def _note_forced(result: buckets.BucketQuantiles, labels: LabelSets, start: int, ctx: Context) -> None:
+    """An info for each metric whose buckets were made monotonic, with the extent of that."""
+    forced, lowest, highest, largest = result.forced, result.lowest, result.highest, result.largest
+    assert forced is not None, "the caller asks only where something was forced"
+    assert lowest is not None, "the kernel gives the extent of what it forced"
+    assert highest is not None, "the kernel gives the extent of what it forced"
+    assert largest is not None, "the kernel gives the extent of what it forced"
+    rows = np.flatnonzero(np.asarray(forced.any(axis=1)))
+    codes = labels.column(METRIC_NAME) if ctx.query.delayed_names else np.zeros(len(labels), dtype=np.int32)
+    times = ctx.steps.times
+    for code in dict.fromkeys(codes[rows].tolist()):
+        mine = forced & (codes == code)[:, np.newaxis]
+        steps = times[np.asarray(mine.any(axis=0))]
+        extent = ForcedMonotonicity(
+            int(steps[0]),
+            int(steps[-1]),
+            float(lowest[mine].min()),
+            float(highest[mine].max()),
+            float(largest[mine].max()),
+            int(np.count_nonzero(mine)),
+        )
+        ctx.query.annotations.forced_monotonicity(ctx.query.symbols.text(code), start, extent)
 
 
 def histogram_fraction(lower: Values, upper: Values, vector: Vector, start: int, ctx: Context) -> Vector:

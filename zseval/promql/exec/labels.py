@@ -15,7 +15,7 @@ from zseval.promql.errors import EvaluationError
 from zseval.promql.exec.context import Context
 from zseval.promql.exec.vector import Vector, merged
 
-__all__ = ["expand_template", "label_join", "label_replace"]
+__all__ = ["expand_template", "is_label_name", "label_join", "label_replace"]
 
 _REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
 
@@ -27,7 +27,7 @@ def label_replace(vector: Vector, strings: Sequence[str], ctx: Context) -> Vecto
     """
     target, replacement, source, pattern = strings
     search = _compile(pattern)
-    if not is_valid_name(target):
+    if not is_label_name(target):
         raise EvaluationError(f"invalid destination label name in label_replace(): {target}")
     symbols = ctx.query.symbols
     unique, inverse = np.unique(vector.labels.column(source), return_inverse=True)
@@ -47,9 +47,9 @@ def label_join(vector: Vector, strings: Sequence[str], ctx: Context) -> Vector:
     """`label_join(v, dst, separator, src…)`. Raises EvaluationError as `label_replace` does."""
     target, separator, *sources = strings
     for name in sources:
-        if not is_valid_name(name):
+        if not is_label_name(name):
             raise EvaluationError(f"invalid source label name in label_join(): {name}")
-    if not is_valid_name(target):
+    if not is_label_name(target):
         raise EvaluationError(f"invalid destination label name in label_join(): {target}")
     symbols = ctx.query.symbols
     codes = np.zeros((len(sources), len(vector.labels)), dtype=np.int32)
@@ -62,6 +62,14 @@ def label_join(vector: Vector, strings: Sequence[str], ctx: Context) -> Vector:
     ]
     column = np.array(joined, dtype=np.int32)[groups.ids]
     return _with_label(vector, target, column, np.ones(len(column), dtype=np.bool_), ctx)
+
+
+def is_label_name(name: str) -> bool:
+    """True for a label name that a query may make up.
+
+    A string literal whose bytes are not UTF-8 has a replacement character where they stood.
+    """
+    return is_valid_name(name) and "\ufffd" not in name
 
 
 def _with_label(vector: Vector, name: str, column: Ids, changed: Mask, ctx: Context) -> Vector:

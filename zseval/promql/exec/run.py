@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from zseval.model.arrays import Mask, Values
+from zseval.model.labelsets import LabelSets
 from zseval.promql.exec.aggregate import aggregate
 from zseval.promql.exec.binary import binary
 from zseval.promql.exec.calls import call, range_call
@@ -39,6 +40,8 @@ def evaluate(node: Node, ctx: Context) -> Vector:
     """
     limits = ctx.query.limits
     limits.check()
+    if ctx.steps.count == 0:
+        return Vector(LabelSets.empty(0, ctx.query.base), np.zeros((0, 0)))
     before = limits.held
     result = _evaluate(node, ctx)
     limits.held = before

@@ -81,7 +81,7 @@ def _apply(node: DurationOperation, op: str, left: float, right: float) -> float
 
 def _power(left: float, right: float) -> float:
     try:
-        value = left**right
+        value = float(left) ** float(right)
     except (OverflowError, ZeroDivisionError):
         return math.inf
     return math.nan if isinstance(value, complex) else float(value)

@@ -8,6 +8,7 @@ from zseval.model.duration import format_duration
 from zseval.promql.functions import Function
 from zseval.promql.plan.nodes import Node, Plan, Read, children, own_fields
 from zseval.promql.plan.steps import Steps
+from zseval.promql.syntax.ast import VectorMatching
 
 __all__ = ["explain", "explain_json"]
 
@@ -64,6 +65,10 @@ def _show(value: object) -> str:
             return str(value)
         case tuple():
             return "{" + ", ".join(map(str, value)) + "}"
+        case VectorMatching():
+            kind = "on" if value.on else "ignoring"
+            included = f" include({', '.join(value.include)})" if value.include else ""
+            return f"{value.cardinality.value} {kind}({', '.join(value.labels)}){included}"
         case _:
             return str(value)
 
