@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zseval.model.arrays import Mask, Rows, Values
+from zseval.model.arrays import Mask, Rows, Times, Values
 from zseval.promql.kernels.sums import counted, window_sums
-from zseval.promql.kernels.windows import Windows
+from zseval.promql.kernels.windows import NO_TIME, Windows
 
 __all__ = ["deriv", "predict_linear"]
 
@@ -54,6 +54,8 @@ class _Line:
 
 def _fit(w: Windows) -> _Line:
     slope, mean = np.zeros(w.shape), np.zeros(w.shape)
+    if w.values.shape[1] == 0:
+        return _Line(slope, mean)
     straight = np.isfinite(w.values).all(axis=1) if w.is_dense else np.zeros(len(w.values), dtype=np.bool_)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         if straight.all():
@@ -69,14 +71,13 @@ def _fit(w: Windows) -> _Line:
 
 def _middle(w: Windows) -> Values:
     """The mean time of each window, in seconds after its end (so at most 0): float64[K] or float64[S, K]."""
-    if w.values.shape[1] == 0:
-        return np.zeros(w.lo.shape)
     base = w.times[..., :1]
-    since = np.where(w.times == np.iinfo(np.int64).max, 0, w.times - base)
+    since = np.where(w.times == NO_TIME, 0, w.times - base)
     running = np.zeros((*since.shape[:-1], since.shape[-1] + 1), dtype=np.int64)
     np.cumsum(since, axis=-1, out=running[..., 1:])
     total = np.take_along_axis(running, w.hi, axis=-1) - np.take_along_axis(running, w.lo, axis=-1)
-    return (total / np.maximum(w.counts, 1) + (base - w.ends)) / 1000.0
+    middle: Values = (total / np.maximum(w.counts, 1) + (base - w.ends)) / 1000.0
+    return middle
 
 
 def _dense(w: Windows) -> tuple[Values, Values]:
@@ -109,7 +110,7 @@ def _gathered(w: Windows) -> tuple[Values, Values]:
     return slope, mean
 
 
-def _samples(w: Windows) -> Iterator[tuple[tuple[Rows, Rows], Values, Values]]:
+def _samples(w: Windows) -> Iterator[tuple[tuple[Rows, Rows], Times, Values]]:
     """Series and steps of windows of one length, and their times and values, [P, n]."""
     counts = np.broadcast_to(w.counts, w.shape)
     times = np.broadcast_to(w.times, w.values.shape)

@@ -1,0 +1,58 @@
+"""topk and the like, against Go's heap played through."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.oracles import ranking as slow
+from tests.promql.kernels.matrices import Matrix, matrices
+from zseval.promql.kernels import ranking
+
+FEW = st.sampled_from([0.0, 1.0, 2.0, 3.0, math.nan, math.inf, -math.inf])
+WANTED = st.lists(st.integers(-1, 8), min_size=4, max_size=4)
+
+
+@pytest.mark.parametrize("largest", [True, False])
+@given(matrix=matrices(st.one_of(FEW, st.floats()), most=14), wanted=WANTED, one=st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_the_best_are_those_of_upstreams_heap(
+    largest: bool, matrix: Matrix, wanted: list[int], one: bool
+) -> None:
+    steps = matrix.values.shape[1]
+    per_step = np.array([wanted[0]] * steps if one else wanted[:steps], dtype=np.intp)
+    kernel = ranking.topk if largest else ranking.bottomk
+    kept = kernel(matrix.values, matrix.present, matrix.groups, matrix.count, per_step)
+    for _, step, rows, cells in matrix.cells():
+        expected = {rows[place] for place in slow.best(cells, int(per_step[step]), largest=largest)}
+        assert {row for row in rows if kept[row, step]} == expected, (cells, per_step[step])
+    assert matrix.present is None or not (kept & ~matrix.present).any()
+
+
+@given(matrix=matrices(FEW), wanted=WANTED)
+@settings(max_examples=120, deadline=None)
+def test_limitk_keeps_the_first(matrix: Matrix, wanted: list[int]) -> None:
+    per_step = np.array(wanted[: matrix.values.shape[1]], dtype=np.intp)
+    kept = ranking.limitk(matrix.values, matrix.present, matrix.groups, matrix.count, per_step)
+    for _, step, rows, _ in matrix.cells():
+        assert [row for row in rows if kept[row, step]] == rows[: max(0, per_step[step])]
+    assert matrix.present is None or not (kept & ~matrix.present).any()
+
+
+@given(st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=8), st.floats(0, 1))
+def test_a_ratio_and_its_complement_share_the_series_out(offsets: list[float], ratio: float) -> None:
+    present = np.ones((len(offsets), 2), dtype=np.bool_)
+    kept = ranking.limit_ratio(present, np.array(offsets), np.array([ratio, ratio - 1.0]))
+    edge = 1.0 + (ratio - 1.0)
+    for row, offset in enumerate(offsets):
+        assert kept[row, 0] == (offset < ratio)
+        assert kept[row, 1] == (offset >= edge) or ratio == 1
+
+
+def test_an_absent_sample_is_never_kept() -> None:
+    present = np.array([[True, False]])
+    assert ranking.limit_ratio(present, np.array([0.1]), np.array([1.0, 1.0])).tolist() == [[True, False]]
