@@ -177,6 +177,7 @@ class Engine:
             limits=limits,
             lookback_ms=settings.lookback_ms,
             delayed_names="promql-delayed-name-removal" in self.features,
+            text=text,
         )
         ctx = Context(query, plan.steps)
         # Absent cells hold anything, even markers, which are signalling NaNs: no operation may warn of them.

@@ -52,6 +52,9 @@ def range_call(
     if function.kernel is None:
         return absent.absent_over_time(vector, argument, ctx)
     kernel = cast("RangeKernel", function.kernel)
+    if function.name == "predict_linear":
+        # Counted from the evaluation time, whatever offset or @ made of the window's end.
+        params = [params[0] + (ctx.steps.times - vector.ends) / 1000.0]
     result = apply_range(function, kernel, vector, params, ctx, start=argument.span.start)
     if function.name == "quantile_over_time":
         used = np.asarray(result.mask().any(axis=0))

@@ -65,6 +65,7 @@ class Query:
     base: the store's symbols; label sets over it are the same objects in every run, and only their label
     work is remembered. symbols: base plus this run's own strings.
     delayed_names: metric names are dropped at the end (promql-delayed-name-removal).
+    text: the query as it was written, "" where only its tree is known.
     """
 
     base: SymbolTable
@@ -74,6 +75,7 @@ class Query:
     limits: Limits
     lookback_ms: int
     delayed_names: bool = False
+    text: str = ""
     annotations: Annotations = field(default_factory=Annotations)
 
     def remember(self, sets: tuple[LabelSets, ...], what: Hashable, make: Callable[[], T]) -> T:

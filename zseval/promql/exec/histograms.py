@@ -19,7 +19,7 @@ from zseval.model.labelsets import LabelSets
 from zseval.model.number import format_g
 from zseval.promql.annotations import ForcedMonotonicity
 from zseval.promql.exec.context import Context
-from zseval.promql.exec.vector import Vector, drop_names
+from zseval.promql.exec.vector import Vector, drop_names, merged
 from zseval.promql.kernels import buckets
 
 __all__ = ["histogram_fraction", "histogram_quantile", "histogram_quantiles"]
@@ -69,13 +69,13 @@ def histogram_quantiles(
     present = np.concatenate([part.mask() for part in parts])
     marks = [part.drop_name for part in parts if part.drop_name is not None]
     drop = np.concatenate(marks) if len(marks) == len(parts) else None
-    return drop_names(Vector(labels, values, present, drop), ctx)
+    return merged(drop_names(Vector(labels, values, present, drop), ctx), ctx)
 
 
 def _labelled(vector: Vector, label: str, wanted: Values, ctx: Context) -> list[Vector]:
     """The vector once for each distinct quantile, present at the steps that ask for it."""
     parts = []
-    for value in dict.fromkeys(wanted.tolist()):
+    for value in np.unique(wanted).tolist():  # one NaN for all
         at = np.isnan(wanted) if np.isnan(value) else wanted == value
         labels = vector.labels.with_column(label, ctx.query.symbols.intern(_open_metrics_float(value)))
         labels = LabelSets(labels.names, labels.codes, ctx.query.symbols)

@@ -53,7 +53,7 @@ def _details(node: Node) -> list[tuple[str, object]]:
     return [
         (name, value)
         for name, value in own_fields(node)
-        if value not in (None, False, ()) and not (name == "offset_ms" and value == 0)
+        if not (value is None or value is False or value == () or (name == "offset_ms" and value == 0))
     ]
 
 
