@@ -11,7 +11,7 @@ import orjson
 from zseval.model.arrays import Mask, Times, Values
 from zseval.model.labels import Labels
 from zseval.model.labelsets import LabelSets
-from zseval.model.number import format_sample
+from zseval.model.number import format_f, format_sample
 from zseval.promql.syntax.ast import ValueType
 
 __all__ = ["Result", "render_values"]
@@ -77,7 +77,7 @@ class Result:
             case ValueType.STRING:
                 return [_seconds(self.times[0]), self.text]
             case ValueType.SCALAR:
-                return [_seconds(self.times[0]), format_sample(self.scalar())]
+                return [_seconds(self.times[0]), format_f(self.scalar())]
             case ValueType.VECTOR:
                 time = _seconds(self.times[0])
                 return [
@@ -102,7 +102,7 @@ class Result:
             case ValueType.STRING:
                 body = b"[%s,%s]" % (_time_text(int(self.times[0])), orjson.dumps(self.text))
             case ValueType.SCALAR:
-                body = b'[%s,"%s"]' % (_time_text(int(self.times[0])), render_values(self.values[0])[0])
+                body = b'[%s,"%s"]' % (_time_text(int(self.times[0])), format_f(self.scalar()).encode())
             case ValueType.VECTOR:
                 body = b"[" + self._vector_bytes() + b"]"
             case _:
