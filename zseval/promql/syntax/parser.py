@@ -110,7 +110,7 @@ def _check_selectors(expr: Expr) -> None:
 
 def _unexpected(token: Token, history: list[Token]) -> str:
     """`unexpected X in CONTEXT, expected Y`, in upstream's words for each context."""
-    if token.type == "$END" and len(history) == 1:
+    if token.type == "$END" and history == [_EXPRESSION]:
         return "no expression found in input"
     found = f"unexpected {describe(token)}"
     context, expected = _context(history)
