@@ -19,7 +19,7 @@ from zseval.promql.exec.context import CancelToken
 from zseval.promql.result import Result
 from zseval.promql.syntax.ast import ValueType
 from zseval.tsdb.frame import Frame, Selection
-from zseval.tsdb.status import Cardinality, HeadStatus
+from zseval.tsdb.status import HeadStatus
 from zseval.web.server import Server
 from zseval.web.services import AlertmanagersView, RuntimeInfo, Services
 
@@ -101,8 +101,22 @@ class FakeDatabase:
         return sorted({labels.get(name) for labels in self.found if name in labels})
 
     def status(self, limit: int = 10) -> HeadStatus:
-        counts = Cardinality((("up", 2), ("x", 1))[:limit], (("job", 1),), (("job", 9),), (("job=a", 2),))
-        return HeadStatus(2, 3, 1, 4, 9, 5, 6, 0, 0, 0, counts)
+        return HeadStatus(
+            num_series=2,
+            num_label_pairs=3,
+            chunk_count=4,
+            blocks=1,
+            samples=9,
+            min_time_ms=5,
+            max_time_ms=6,
+            sealed_bytes=0,
+            open_bytes=0,
+            index_bytes=0,
+            series_by_metric=(("up", 2), ("x", 1))[:limit],
+            values_by_label=(("job", 1),),
+            bytes_by_label=(("job", 9),),
+            series_by_pair=(("job=a", 2),),
+        )
 
     def _texts(self, sets: Any) -> list[list[str]]:
         return [[str(matcher) for matcher in matchers] for matchers in sets]

@@ -16,7 +16,6 @@ from zseval.web.workers import WORKERS
 __all__ = ["StatusApi"]
 
 _LONGEST_LIST = 10_000
-_NEVER_MIN, _NEVER_MAX = 2**63 - 1, -(2**63)  # upstream's, of a store without samples
 
 
 class StatusApi:
@@ -83,20 +82,19 @@ class StatusApi:
         params = await Params.of(request)
         limit = _positive(params.get("limit"), 10)
         status = await request.app[WORKERS].read(lambda: self._services.db.status(limit))
-        counts = status.cardinality
         return success(
             {
                 "headStats": {
-                    "numSeries": status.series,
-                    "numLabelPairs": status.label_pairs,
-                    "chunkCount": status.chunks,
-                    "minTime": _NEVER_MIN if status.min_time_ms is None else status.min_time_ms,
-                    "maxTime": _NEVER_MAX if status.max_time_ms is None else status.max_time_ms,
+                    "numSeries": status.num_series,
+                    "numLabelPairs": status.num_label_pairs,
+                    "chunkCount": status.chunk_count,
+                    "minTime": status.min_time_ms,
+                    "maxTime": status.max_time_ms,
                 },
-                "seriesCountByMetricName": _counts(counts.series_count_by_metric_name),
-                "labelValueCountByLabelName": _counts(counts.label_value_count_by_label_name),
-                "memoryInBytesByLabelName": _counts(counts.memory_in_bytes_by_label_name),
-                "seriesCountByLabelValuePair": _counts(counts.series_count_by_label_value_pair),
+                "seriesCountByMetricName": _counts(status.series_by_metric),
+                "labelValueCountByLabelName": _counts(status.values_by_label),
+                "memoryInBytesByLabelName": _counts(status.bytes_by_label),
+                "seriesCountByLabelValuePair": _counts(status.series_by_pair),
             }
         )
 
