@@ -98,15 +98,20 @@ def _dense(w: Windows) -> tuple[Values, Values]:
 
 
 def _gathered(w: Windows) -> tuple[Values, Values]:
-    """Slope and mean window by window, those of one length together."""
+    """Slope and mean window by window, those of one length together; NaN where a value is not finite.
+
+    Upstream's sums become infinite there, and their difference NaN.
+    """
     slope, mean = np.zeros(w.shape), np.zeros(w.shape)
     for place, times, values in _samples(w):
         base = values[:, :1]
         apart = values - base
         off = (times - times[:, :1]) / 1000.0
         off -= off.mean(axis=1, keepdims=True)
-        slope[place] = np.einsum("pn,pn->p", off, apart) / np.einsum("pn,pn->p", off, off)
-        mean[place] = apart.mean(axis=1) + base[:, 0]
+        fitted = np.einsum("pn,pn->p", off, apart) / np.einsum("pn,pn->p", off, off)
+        finite = np.isfinite(values).all(axis=1)
+        slope[place] = np.where(finite, fitted, np.nan)
+        mean[place] = np.where(finite, apart.mean(axis=1) + base[:, 0], np.nan)
     return slope, mean
 
 
