@@ -125,9 +125,9 @@ class GroupState:
                 written, lost = self._evaluate_rule(state, now_ms)
                 samples, refused = samples + written, refused + lost
                 state.health, state.last_error = "ok", ""
-            except ZsevalError as error:
-                state.health, state.last_error = "err", str(error)
-                errors.append((state.rule.name, str(error)))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost the other rules
+                state.health, state.last_error = "err", _reason(error)
+                errors.append((state.rule.name, state.last_error))
             state.last_evaluation_ms, state.evaluation_s = now_ms, watch() - begun
             if state.book is not None and state.health == "ok":
                 alerts += self._due(state, state.book, now_ms)
@@ -184,6 +184,10 @@ class GroupState:
             if state.book is not None:
                 alerts += state.book.resolve_all(now_ms, self.surroundings.generator_url(state.rule.text))
         return alerts
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, ZsevalError) else f"internal error: {error!r}"
 
 
 def _identity(rule: Rule) -> tuple[str, Labels]:

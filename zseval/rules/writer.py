@@ -10,6 +10,7 @@ import numpy as np
 from zseval.model.arrays import Ids, Values
 from zseval.model.labels import Labels
 from zseval.model.staleness import STALE_NAN
+from zseval.tsdb.errors import StaleReferences
 
 __all__ = ["Refused", "SeriesWriter", "Store", "Table"]
 
@@ -39,12 +40,17 @@ class Store(Protocol):
 
 
 class SeriesWriter:
-    """Remembers which series the rule gave last, and their ids, so that the same series cost no look-up."""
+    """Remembers which series the rule gave last, and their ids.
+
+    The same labels as last time, in the same order, cost no look-up: comparing them is comparing
+    objects that mostly are the same.
+    """
 
     def __init__(self, store: Store, source: str) -> None:
         self._store = store
         self._source = source
         self._labels: tuple[Labels, ...] = ()
+        self._resolved: tuple[Labels, ...] = ()
         self._ids: Ids = np.zeros(0, dtype=np.int32)
         self._epoch = -1
 
@@ -57,22 +63,22 @@ class SeriesWriter:
         """Samples at one time; series of the last write that are not among them are marked stale."""
         before, now = self._labels, tuple(labels)
         kept = set(now)
-        vanished = [each for each in before if each not in kept] if now != before else []
-        if now != before or self._epoch != self._store.epoch:
-            self._epoch = self._store.epoch
-            self._ids = self._store.resolve(now)
-            self._labels = now
-        if not vanished:
-            return self._append(time_ms, self._ids, np.asarray(values, dtype=np.float64))
-        gone = self._store.resolve(vanished)
-        ids = np.concatenate([self._ids, gone])
+        gone = [each for each in before if each not in kept] if now != before else []
         row = np.concatenate([np.asarray(values, dtype=np.float64), np.full(len(gone), STALE_NAN)])
-        return self._append(time_ms, ids, row)
+        self._labels = before if now == before else now
+        while True:
+            try:
+                return self._append(time_ms, gone, row)
+            except StaleReferences:
+                self._epoch = -1  # somebody's append made the store renumber its series just now
+
+    def _append(self, time_ms: int, gone: Sequence[Labels], row: Values) -> Refused:
+        epoch = self._store.epoch
+        if self._epoch != epoch or self._resolved is not self._labels:
+            self._ids, self._resolved, self._epoch = self._store.resolve(self._labels), self._labels, epoch
+        ids = np.concatenate([self._ids, self._store.resolve(gone)]) if gone else self._ids
+        return self._store.table(self._source).append_row(time_ms, ids, row, epoch=epoch)
 
     def end(self, time_ms: int) -> None:
         """Mark everything stale, as when the rule is gone."""
         self.write(time_ms, (), ())
-
-    def _append(self, time_ms: int, ids: Ids, values: Values) -> Refused:
-        table = self._store.table(self._source)
-        return table.append_row(time_ms, ids, values, epoch=self._store.epoch)
