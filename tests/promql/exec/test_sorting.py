@@ -21,7 +21,8 @@ from zseval.promql.exec.sorting import natural_order
     ],
 )
 def test_runs_of_digits_compare_as_numbers(texts: list[str]) -> None:
-    assert sorted(texts[::-1], key=functools.cmp_to_key(natural_order)) == texts
+    rotated = [*texts[1:], texts[0]]
+    assert sorted(rotated, key=functools.cmp_to_key(natural_order)) == texts
 
 
 @given(st.text("ab019", max_size=6), st.text("ab019", max_size=6))
