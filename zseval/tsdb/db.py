@@ -1,80 +1,115 @@
 """TSDB: append, select, label queries; owns the lock.
 
-First version: one dict of samples a series. Correct, and soon to be replaced by the columnar ring.
+Rows of many series go to tables, single samples to the irregular store; a selection reads both. The
+lock covers appending and the collecting of what a selection reads. Decoding and putting together
+happen outside it, on blocks that no longer change.
 """
 
 from __future__ import annotations
 
 import struct
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from zseval.errors import StorageError
-from zseval.model.arrays import Ids, Times, Values
+from zseval.model.arrays import Ids, Mask, Times, Values
+from zseval.model.duration import parse_duration
 from zseval.model.labels import Labels
-from zseval.model.labelsets import LabelSets
 from zseval.model.matcher import Matcher
-from zseval.model.staleness import NORMAL_NAN_BITS, is_absent, is_stale
+from zseval.model.staleness import ABSENT_BITS, NORMAL_NAN_BITS
 from zseval.model.symbols import Symbols
 from zseval.tsdb.errors import (
     DuplicateSampleError,
     InvalidSampleError,
+    OutOfBoundsError,
     OutOfOrderError,
-    StaleReferences,
 )
-from zseval.tsdb.frame import Frame, Selection
+from zseval.tsdb.frame import Selection
+from zseval.tsdb.gather import gather
+from zseval.tsdb.head import NO_TIME, Head, RowResult, Verdict, storable
+from zseval.tsdb.index import Index
+from zseval.tsdb.irregular import Irregular
+from zseval.tsdb.layout import Layout
+from zseval.tsdb.retention import drop_before, drop_to_fit, stored_bytes
+from zseval.tsdb.runs import END_OF_TIME
+from zseval.tsdb.series import SeriesTable
+from zseval.tsdb.status import (
+    HeadStatus,
+    bytes_by_label,
+    series_by_metric,
+    series_by_pair,
+    values_by_label,
+)
+from zseval.tsdb.table import Table
 
 __all__ = ["TSDB", "RowResult", "Table"]
 
+_BLOCK_ROWS = 120
+_LEAST_ROWS = 16
+_OPEN_BYTES = 32 << 20  # what all open blocks together should take; many series get fewer rows each
+_IDLE_MS = 3_600_000  # a source silent for so long has its open block encoded
+_DEAD_LEAST = 1024  # series without samples that are worth a renumbering, at least
+_DEAD_SHARE = 4  # and at least this fraction of all
 
-@dataclass(frozen=True, slots=True)
-class RowResult:
-    """How many samples of a row were taken, and why others were not."""
-
-    appended: int = 0
-    out_of_order: int = 0
-    duplicates: int = 0
-    out_of_bounds: int = 0
-
-
-def _bits(value: float) -> bytes:
-    return struct.pack("<d", value)
-
-
-class Table:
-    """All series of one sample source."""
-
-    def __init__(self, db: TSDB, source: str) -> None:
-        self.source = source
-        self._db = db
-
-    def append_row(self, timestamp_ms: int, ids: Ids, values: Values, *, epoch: int) -> RowResult:
-        """One sample for each of `ids` at one time."""
-        times = np.full(len(ids), timestamp_ms, dtype=np.int64)
-        return self._db.append_samples(ids, times, values, epoch=epoch)
+_REFUSALS: dict[Verdict, type[StorageError]] = {
+    Verdict.OUT_OF_ORDER: OutOfOrderError,
+    Verdict.OUT_OF_BOUNDS: OutOfBoundsError,
+    Verdict.DUPLICATE: DuplicateSampleError,
+}
 
 
 class TSDB:
-    """An in-memory store; one thread appends, any thread selects."""
+    """An in-memory store of samples. One thread appends, any thread selects.
+
+    retention: how far back from the newest sample (`15d`), None to keep everything. retention_bytes: a
+    budget for all samples kept. Both drop whole blocks. block_rows: the most rows a block gets.
+    Inside, times are int64 ms; only `append` takes seconds.
+    """
 
     def __init__(
-        self, retention: str | None = "15d", *, retention_bytes: int | None = None, block_rows: int = 120
+        self,
+        retention: str | None = "15d",
+        *,
+        retention_bytes: int | None = None,
+        block_rows: int = _BLOCK_ROWS,
     ) -> None:
-        self.symbols = Symbols()
-        self.epoch = 0
-        self._lock = threading.RLock()
-        self._ids: dict[Labels, int] = {}
-        self._labels: list[Labels] = []
-        self._times: list[list[int]] = []
-        self._values: list[list[float]] = []
+        self._retention_ms = None if retention is None else parse_duration(retention)
+        self._retention_bytes = retention_bytes
+        self._block_rows = block_rows
+        self._head = Head(self._retention_ms, self._maintain)
+        self._series = SeriesTable()
+        self._index = Index(self._series)
+        self._irregular = Irregular()
         self._tables: dict[str, Table] = {}
+        self._generations_before = 0  # of earlier epochs
+        self._settled_series = 0  # ids below it were there at the last look for dead series
+
+    @property
+    def symbols(self) -> Symbols:
+        """The strings of all labels. Another table takes its place when `epoch` changes."""
+        return self._series.symbols
+
+    @property
+    def epoch(self) -> int:
+        """Changes when series ids are renumbered."""
+        return self._head.epoch
 
     @property
     def generation(self) -> int:
-        return len(self._labels)
+        """Changes when series are added."""
+        return self._generations_before + len(self._series)
+
+    @property
+    def min_time_ms(self) -> int:
+        """The time of the oldest sample kept; the largest int64 where there is none, as Prometheus has it."""
+        with self._head.lock:
+            return min(holder.min_time_ms for holder in self._holders())
+
+    @property
+    def max_time_ms(self) -> int:
+        """The time of the newest sample ever taken; the smallest int64 where there was none."""
+        return self._head.max_time_ms
 
     def append(
         self,
@@ -83,109 +118,243 @@ class TSDB:
         timestamp: float,
         start_timestamp: float | None = None,
     ) -> None:
-        """One sample; timestamp in Unix seconds."""
+        """One sample; timestamp in Unix seconds.
+
+        Raises OutOfOrderError, DuplicateSampleError or OutOfBoundsError as Prometheus' head does, and
+        InvalidSampleError where there is no label.
+        """
         if start_timestamp is not None:
-            raise StorageError("start timestamps are not stored")
+            raise StorageError("start timestamps are not stored yet")
         made = labels if isinstance(labels, Labels) else Labels(labels)
         if not made:
             raise InvalidSampleError
-        with self._lock:
-            result = self.append_samples(
-                self.resolve([made]),
-                np.array([round(timestamp * 1000)], dtype=np.int64),
-                np.array([value], dtype=np.float64),
-                epoch=self.epoch,
-            )
-        if result.out_of_order:
-            raise OutOfOrderError
-        if result.duplicates:
-            raise DuplicateSampleError
+        timestamp_ms = round(timestamp * 1000)
+        value = _storable_value(value)
+        with self._head.lock:
+            series = self._resolve(made)
+            verdict = self._head.judge(series, timestamp_ms, value)
+            if verdict in _REFUSALS:
+                raise _REFUSALS[verdict]()
+            if verdict is Verdict.STORE:
+                self._head.record_one(series, timestamp_ms, value)
+                if self._irregular.append_one(series, timestamp_ms, value):
+                    self._head.due_ms = NO_TIME
+                self._head.settle()
 
     def resolve(self, labels: Sequence[Labels]) -> Ids:
-        """Series ids, creating series as needed."""
-        with self._lock:
+        """Series ids int32[n], creating series as needed; good for the current `epoch`."""
+        with self._head.lock:
             return np.array([self._resolve(each) for each in labels], dtype=np.int32)
 
-    def _resolve(self, labels: Labels) -> int:
-        series = self._ids.get(labels)
-        if series is None:
-            series = self._ids[labels] = len(self._labels)
-            self._times.append([])
-            self._values.append([])
-            self._labels.append(labels)
-        return series
-
     def table(self, source: str) -> Table:
-        with self._lock:
-            if source not in self._tables:
-                self._tables[source] = Table(self, source)
-            return self._tables[source]
+        """The table of one sample source, made when asked for the first time."""
+        with self._head.lock:
+            table = self._tables.get(source)
+            if table is None:
+                table = Table(source, self._head, self._irregular, self._rows_for)
+                self._tables[source] = table
+            return table
+
+    def release(self, source: str) -> None:
+        """A source that will not write again: its open block is encoded, and it goes with its last block."""
+        with self._head.lock:
+            table = self._tables.get(source)
+            if table is not None:
+                table.seal()
+                table.is_released = True
+                self._forget_released()
 
     def append_samples(self, ids: Ids, timestamps_ms: Times, values: Values, *, epoch: int) -> RowResult:
-        """Samples at times of their own."""
-        if epoch != self.epoch:
-            raise StaleReferences(epoch, self.epoch)
-        appended = out_of_order = duplicates = 0
-        clean = values.copy()
-        clean.view(np.int64)[is_absent(clean)] = NORMAL_NAN_BITS
-        with self._lock:
-            for series, time, value in zip(ids.tolist(), timestamps_ms.tolist(), clean.tolist(), strict=True):
-                times, kept = self._times[series], self._values[series]
-                if times and time < times[-1]:
-                    out_of_order += 1
-                elif times and time == times[-1] and _bits(value) != _bits(kept[-1]):
-                    duplicates += 1
-                else:
-                    appended += 1
-                    if not times or time > times[-1]:
-                        times.append(time)
-                        kept.append(value)
-        return RowResult(appended, out_of_order, duplicates)
+        """Samples with a time each, as if they came one after another.
+
+        ids: int32[N].  timestamps_ms: int64[N].  values: float64[N].
+        Raises StaleReferences where `epoch` is not the store's.
+        """
+        if not len(ids) == len(timestamps_ms) == len(values):
+            raise ValueError(f"{len(ids)} series, {len(timestamps_ms)} times and {len(values)} values")
+        values = storable(values)
+        times = np.asarray(timestamps_ms, dtype=np.int64)
+        with self._head.lock:
+            self._head.check_epoch(epoch)
+            if not len(ids):
+                return RowResult()
+            taken, result = self._head.admit(ids, times, values)
+            if self._irregular.append(ids[taken], times[taken], values[taken]):
+                self._head.due_ms = NO_TIME
+            self._head.settle()
+        return result
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Selection:
-        """Samples with start_ms < t <= end_ms of the series that every matcher accepts."""
-        with self._lock:
-            found = self._matching(matchers)
-            labels = LabelSets.of([self._labels[series] for series in found], self.symbols)
-            by_times: dict[bytes, list[tuple[int, Times, Values]]] = {}
-            for row, series in enumerate(found):
-                times = np.array(self._times[series], dtype=np.int64)
-                lo, hi = np.searchsorted(times, [start_ms, end_ms], side="right")
-                if lo < hi:
-                    values = np.array(self._values[series], dtype=np.float64)
-                    cut = times[lo:hi]
-                    by_times.setdefault(cut.tobytes(), []).append((row, cut, values[lo:hi]))
-        frames = []
-        for group in by_times.values():
-            block = np.stack([values for _, _, values in group])
-            rows = np.array([row for row, _, _ in group], dtype=np.intp)
-            frames.append(Frame(rows, group[0][1], block, None, bool(is_stale(block).any())))
-        return Selection(np.array(found, dtype=np.int32), self.epoch, labels, tuple(frames))
+        """The series every matcher accepts and their samples with start_ms < t <= end_ms.
 
-    def _matching(self, matchers: Sequence[Matcher]) -> list[int]:
-        return [
-            series
-            for series, labels in enumerate(self._labels)
-            if all(matcher.matches(labels.get(matcher.name)) for matcher in matchers)
-        ]
+        Nothing in the result may be written to; nothing in it changes.
+        """
+        with self._head.lock:
+            epoch, resolved = self.epoch, self._index.resolve(matchers)
+            sources = [table.read(resolved.locate, start_ms, end_ms) for table in self._tables.values()]
+            sources.append(self._irregular.read(resolved.locate, resolved.ids, start_ms, end_ms))
+        used = [source for source in sources if source.pieces or source.loose]
+        frames = gather(used, len(resolved.ids))
+        return Selection(resolved.ids, epoch, resolved.labels, frames)
 
     def series(self, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int) -> list[Labels]:
-        """Label sets with a sample in start_ms <= t <= end_ms."""
-        with self._lock:
-            found = sorted(
-                {series for matchers in matcher_sets or [()] for series in self._matching(matchers)}
-            )
-            return sorted(
-                self._labels[series]
-                for series in found
-                if any(start_ms <= time <= end_ms for time in self._times[series])
-            )
+        """The label sets, sorted, of the series that any of the matcher sets selects and that have a sample
+        in start_ms <= t <= end_ms. No matcher sets select everything.
+        """
+        with self._head.lock:
+            found = self._active(matcher_sets, start_ms, end_ms)
+            return sorted(self._series.label_sets(found).to_list())
 
     def label_names(self, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int) -> list[str]:
-        return sorted({name for labels in self.series(matcher_sets, start_ms, end_ms) for name, _ in labels})
+        """The label names, sorted, of those series."""
+        with self._head.lock:
+            return self._index.names_among(self._active(matcher_sets, start_ms, end_ms))
 
     def label_values(
         self, name: str, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int
     ) -> list[str]:
-        values = {labels.get(name) for labels in self.series(matcher_sets, start_ms, end_ms)}
-        return sorted(values - {""})
+        """The values, sorted, that a label has on those series."""
+        with self._head.lock:
+            found = self._active(matcher_sets, start_ms, end_ms)
+            if len(found) == len(self._series):
+                return self._index.values(name)
+            return self._index.values_among(name, found)
+
+    def delete(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> int:
+        """Forget the samples in start_ms <= t <= end_ms of the series every matcher accepts; how many.
+
+        Series that lose their last sample lose their place in the index. The others still refuse samples
+        older than the newest they ever had.
+        """
+        with self._head.lock:
+            wanted = np.zeros(len(self._series), dtype=np.bool_)
+            wanted[self._index.find(matchers)] = True
+            deleted = sum(table.delete(wanted, start_ms - 1, end_ms) for table in self._tables.values())
+            deleted += self._irregular.delete(wanted, start_ms - 1, end_ms)
+            if deleted:
+                self._forget_released()
+                alive = self._alive()
+                if not alive[wanted].all():
+                    self._renumber(alive | ~wanted)
+            return deleted
+
+    def status(self, limit: int = 10) -> HeadStatus:
+        """How much there is, and the `limit` largest metrics and labels."""
+        with self._head.lock:
+            holders = self._holders()
+            opened = sum(holder.open_bytes for holder in holders)
+            layouts = sum(layout.ids.nbytes for layout in self._layouts())
+            return HeadStatus(
+                num_series=len(self._series),
+                num_label_pairs=self._series.pair_count,
+                blocks=sum(holder.sealed_count for holder in holders),
+                chunk_count=sum(len(layout) for holder in holders for layout in holder.layouts()),
+                samples=sum(holder.samples for holder in holders),
+                min_time_ms=self.min_time_ms,
+                max_time_ms=self.max_time_ms,
+                sealed_bytes=stored_bytes(self._tables.values(), self._irregular) - opened + layouts,
+                open_bytes=opened,
+                index_bytes=self._series.nbytes + self._index.nbytes + self._head.nbytes,
+                series_by_metric=series_by_metric(self._series, self._index, limit),
+                values_by_label=values_by_label(self._series, limit),
+                bytes_by_label=bytes_by_label(self._series, limit),
+                series_by_pair=series_by_pair(self._series, self._index, limit),
+            )
+
+    def _holders(self) -> list[Table | Irregular]:
+        """Whatever holds samples."""
+        return [*self._tables.values(), self._irregular]
+
+    def _resolve(self, labels: Labels) -> int:
+        series = self._series.resolve(labels)
+        self._head.grow(len(self._series))
+        return series
+
+    def _rows_for(self, columns: int) -> int:
+        """Rows of a block of so many columns: as many as fit what all open blocks may take together."""
+        affordable = _OPEN_BYTES // (8 * max(len(self._series), columns, 1))
+        return min(self._block_rows, max(_LEAST_ROWS, affordable))
+
+    def _active(self, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int) -> Ids:
+        """int32[N], increasing: selected series with a sample in start_ms <= t <= end_ms."""
+        active = np.zeros(len(self._series), dtype=np.bool_)
+        for holder in self._holders():
+            for ids in holder.occupied(start_ms - 1, end_ms):
+                active[ids] = True
+        if matcher_sets:
+            selected = np.zeros(len(self._series), dtype=np.bool_)
+            for matchers in matcher_sets:
+                selected[self._index.find(matchers)] = True
+            active &= selected
+        return np.flatnonzero(active).astype(np.int32)
+
+    def _maintain(self) -> None:
+        """Drop what retention no longer covers, encode what fell silent, and say when to come again."""
+        newest = self._head.max_time_ms
+        dropped = False
+        if self._retention_ms is not None:
+            dropped = drop_before(self._tables.values(), self._irregular, newest - self._retention_ms)
+        for table in self._tables.values():
+            if table.has_open and table.last_row_ms < newest - _IDLE_MS:
+                table.seal()
+        if self._irregular.buffer_begins_before(newest - _IDLE_MS):
+            self._irregular.seal()
+        if self._retention_bytes is not None:
+            dropped |= drop_to_fit(self._tables.values(), self._irregular, self._retention_bytes)
+        if dropped:
+            self._forget_released()
+            self._collect_dead()
+        self._head.due_ms = min(newest + _IDLE_MS // 2, self._next_expiry())
+
+    def _next_expiry(self) -> int:
+        """The head time at which the oldest block falls out of the retention."""
+        if self._retention_ms is None:
+            return END_OF_TIME
+        ends = [table.blocks[0].max_time_ms for table in self._tables.values() if table.blocks]
+        ends += [segment.max_time_ms for segment in self._irregular.segments]
+        return min(ends) + self._retention_ms + 1 if ends else END_OF_TIME
+
+    def _forget_released(self) -> None:
+        for source in [name for name, table in self._tables.items() if table.is_released and table.is_empty]:
+            del self._tables[source]
+
+    def _collect_dead(self) -> None:
+        """Renumber if many series have no block left. Ids handed out since the last look are spared."""
+        alive = self._alive()
+        alive[self._settled_series :] = True
+        dead = len(alive) - int(np.count_nonzero(alive))
+        self._settled_series = len(alive)
+        if dead > max(_DEAD_LEAST, len(alive) // _DEAD_SHARE):
+            self._renumber(alive)
+
+    def _alive(self) -> Mask:
+        """bool[S], the series that are in some block."""
+        alive = np.zeros(len(self._series), dtype=np.bool_)
+        for layout in self._layouts():
+            alive[layout.ids] = True
+        alive[self._irregular.buffered_ids()] = True
+        return alive
+
+    def _layouts(self) -> set[Layout]:
+        return {layout for holder in self._holders() for layout in holder.layouts()}
+
+    def _renumber(self, alive: Mask) -> None:
+        """Forget the series not marked in bool[S]; the others get the ids 0, 1, … in the same order."""
+        new_ids = (np.cumsum(alive) - 1).astype(np.int32)
+        layouts = {layout: Layout(new_ids[layout.ids]) for layout in self._layouts()}
+        for table in self._tables.values():
+            table.renumber(layouts)
+        self._irregular.renumber(new_ids, layouts)
+        self._generations_before += len(self._series) + 1
+        self._series = self._series.compacted(alive)
+        self._index = Index(self._series)
+        self._head.compact(alive)
+        self._settled_series = len(self._series)
+
+
+def _storable_value(value: float) -> float:
+    """The ordinary NaN in place of the pattern that means "no sample"."""
+    if value == value or struct.pack("<d", value) != struct.pack("<Q", ABSENT_BITS):
+        return value
+    normal: float = struct.unpack("<d", struct.pack("<Q", NORMAL_NAN_BITS))[0]
+    return normal

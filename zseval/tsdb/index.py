@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from sortedcontainers import SortedList
@@ -20,6 +21,7 @@ from sortedcontainers import SortedList
 from zseval.model.arrays import Ids, Mask, Rows
 from zseval.model.labelsets import LabelSets
 from zseval.model.matcher import Matcher, MatchType
+from zseval.tsdb.layout import Layout, Located
 from zseval.tsdb.series import SeriesTable
 
 __all__ = ["Index", "Resolved"]
@@ -40,6 +42,15 @@ class Resolved:
 
     ids: Ids
     labels: LabelSets
+    _located: WeakKeyDictionary[Layout, Located | None] = field(default_factory=WeakKeyDictionary)
+
+    def locate(self, layout: Layout) -> Located | None:
+        """Where in a layout these series are, None where none is; remembered as long as the layout lives."""
+        try:
+            return self._located[layout]
+        except KeyError:
+            located = self._located[layout] = layout.locate(self.ids)
+            return located
 
 
 class _Postings:

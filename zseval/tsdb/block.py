@@ -1,0 +1,260 @@
+"""Block: a stretch of a table, R times and S series. The newest is open, the others are sealed.
+
+An open block is plain arrays, `values float64[C, R]` with a few spare columns. Rows only ever get
+appended and a written cell never changes, so a view of written cells stays true while the block grows;
+what cannot be done that way (more columns, deletion) makes new arrays. A sealed block is immutable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zseval.model.arrays import Ids, Mask, Rows, Times, Values
+from zseval.model.staleness import ABSENT_NAN, is_absent, is_stale
+from zseval.tsdb.codec import Columns, encode
+from zseval.tsdb.layout import Layout
+
+__all__ = ["Cells", "OpenBlock", "OpenCells", "SealedBlock"]
+
+_LEAST_SPARE = 4
+_SPARE_SHARE = 16  # one spare column for this many: a target that changes a little does not cost a new block
+
+
+class Cells(Protocol):
+    """Cells that can be read by column and row, from any thread."""
+
+    def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
+        """Rows lo:hi of the columns into out, float64[n, hi - lo], absent cells included."""
+
+    def take(self, columns: Rows, lo: int, hi: int) -> Values:
+        """The same as an array of its own or, where possible, a view."""
+
+    def may_be_absent(self, columns: Rows) -> Mask:
+        """bool[n], False where a column surely has no absent cell."""
+
+    def may_be_stale(self, columns: Rows) -> Mask:
+        """bool[n], False where a column surely has no staleness marker."""
+
+    def occupied(self, lo: int, hi: int) -> Mask:
+        """bool[S], which columns have a cell in rows lo:hi."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenCells:
+    """The rows an open block had at one moment. Later rows and columns are not looked at.
+
+    values: float64[C, R], the block's own array.  absent, stale: bool[S], copies.
+    """
+
+    values: Values
+    absent: Mask
+    stale: Mask
+
+    def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
+        out[:] = self.values[columns, lo:hi]
+
+    def take(self, columns: Rows, lo: int, hi: int) -> Values:
+        first, last = int(columns[0]), int(columns[-1])
+        if last - first + 1 == len(columns) and (np.diff(columns) == 1).all():
+            return self.values[first : last + 1, lo:hi]
+        return self.values[columns, lo:hi]
+
+    def may_be_absent(self, columns: Rows) -> Mask:
+        return self.absent[columns]
+
+    def may_be_stale(self, columns: Rows) -> Mask:
+        return self.stale[columns]
+
+    def occupied(self, lo: int, hi: int) -> Mask:
+        occupied = ~self.absent
+        doubtful = np.flatnonzero(self.absent)
+        occupied[doubtful] = ~is_absent(self.values[doubtful, lo:hi]).all(axis=1)
+        return occupied
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SealedCells:
+    """Encoded columns as Cells."""
+
+    encoded: Columns
+
+    def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
+        self.encoded.decode(columns, lo, hi, out)
+
+    def take(self, columns: Rows, lo: int, hi: int) -> Values:
+        out = np.empty((len(columns), hi - lo), dtype=np.float64)
+        self.encoded.decode(columns, lo, hi, out)
+        return out
+
+    def may_be_absent(self, columns: Rows) -> Mask:
+        return self.encoded.absent.touches(columns)
+
+    def may_be_stale(self, columns: Rows) -> Mask:
+        return self.encoded.stale.touches(columns)
+
+    def occupied(self, lo: int, hi: int) -> Mask:
+        columns = np.arange(len(self.encoded), dtype=np.intp)
+        where, empty = self.encoded.absent.rows_of(columns, lo, hi)
+        occupied = np.ones(len(columns), dtype=np.bool_)
+        occupied[where] = ~empty.all(axis=1)
+        return occupied
+
+
+class SealedBlock:
+    """S encoded columns under R shared times. Only `layout` is replaced, when series are renumbered."""
+
+    __slots__ = ("_base_ms", "_offsets", "cells", "layout", "max_time_ms", "min_time_ms")
+
+    def __init__(self, layout: Layout, times: Times, encoded: Columns) -> None:
+        self.layout = layout
+        self.min_time_ms, self.max_time_ms = int(times[0]), int(times[-1])
+        offsets = times - times[0]
+        fits = self.max_time_ms - self.min_time_ms < 2**31
+        self._offsets: NDArray[np.int32] | Times = offsets.astype(np.int32) if fits else offsets
+        self.cells = SealedCells(encoded)
+
+    @classmethod
+    def of(cls, layout: Layout, times: Times, values: Values) -> SealedBlock:
+        """Encode float64[S, R]."""
+        return cls(layout, times, encode(values))
+
+    @property
+    def times(self) -> Times:
+        """int64[R], fresh."""
+        return self._offsets.astype(np.int64) + self.min_time_ms
+
+    @property
+    def rows(self) -> int:
+        return len(self._offsets)
+
+    @property
+    def nbytes(self) -> int:
+        """Of its arrays, without the layout, which it mostly shares."""
+        return self.cells.encoded.nbytes + self._offsets.nbytes
+
+    @property
+    def samples(self) -> int:
+        """How many cells hold a sample."""
+        absent = self.cells.encoded.absent
+        return self.rows * len(self.layout) - int(np.unpackbits(absent.bits, axis=1, count=self.rows).sum())
+
+    def without(self, columns: Rows, lo: int, hi: int) -> tuple[SealedBlock | None, int]:
+        """This block less rows lo:hi of these columns, and how many samples went; None for an empty one."""
+        values = self.cells.encoded.decode_all()
+        taken = int(np.count_nonzero(~is_absent(values[columns, lo:hi])))
+        if not taken:
+            return self, 0
+        values[columns, lo:hi] = ABSENT_NAN
+        empty = is_absent(values)
+        rows, kept = np.flatnonzero(~empty.all(axis=0)), np.flatnonzero(~empty.all(axis=1))
+        if not len(kept):
+            return None, taken
+        layout = self.layout if len(kept) == len(values) else Layout(self.layout.ids[kept])
+        return SealedBlock.of(layout, self.times[rows], values[np.ix_(kept, rows)]), taken
+
+
+class OpenBlock:
+    """The block rows are appended to. Guarded by the lock of its TSDB.
+
+    layout: the columns in use.  rows: how many are filled, the last perhaps still in part.
+    """
+
+    __slots__ = ("_absent", "_stale", "_times", "_values", "_written", "layout", "rows")
+
+    def __init__(self, layout: Layout, rows: int) -> None:
+        used = len(layout)
+        capacity = used + max(_LEAST_SPARE, used // _SPARE_SHARE)
+        self.layout = layout
+        self.rows = 0
+        self._times: Times = np.zeros(rows, dtype=np.int64)
+        self._values: Values = np.full((capacity, rows), ABSENT_NAN)
+        self._absent: Mask = np.zeros(capacity, dtype=np.bool_)
+        self._stale: Mask = np.zeros(capacity, dtype=np.bool_)
+        self._written = 0  # cells of the last row
+
+    @property
+    def times(self) -> Times:
+        """int64[rows], a view."""
+        return self._times[: self.rows]
+
+    @property
+    def is_full(self) -> bool:
+        return self.rows == len(self._times)
+
+    @property
+    def spare(self) -> int:
+        return len(self._values) - len(self.layout)
+
+    @property
+    def max_rows(self) -> int:
+        return len(self._times)
+
+    @property
+    def nbytes(self) -> int:
+        return self._values.nbytes + self._times.nbytes + self._absent.nbytes + self._stale.nbytes
+
+    @property
+    def samples(self) -> int:
+        """How many cells hold a sample."""
+        return int(np.count_nonzero(~is_absent(self._values[: len(self.layout), : self.rows])))
+
+    def begin_row(self, timestamp_ms: int) -> None:
+        """The next cells are written at this time."""
+        self._note_gaps(self._absent)
+        self._times[self.rows] = timestamp_ms
+        self.rows += 1
+        self._written = 0
+
+    def write(self, columns: Rows | slice, values: Values, *, has_stale: bool) -> None:
+        """Cells of the last row that are still absent."""
+        self._values[columns, self.rows - 1] = values
+        self._written += len(values)
+        if has_stale:
+            self._stale[columns] |= is_stale(values)
+
+    def add_columns(self, ids: Ids, *, earlier_rows: int) -> None:
+        """Give spare columns to new series; there must be enough."""
+        used = len(self.layout)
+        self.layout = Layout(np.concatenate([self.layout.ids, ids]))
+        self._absent[used : used + len(ids)] = earlier_rows > 0
+
+    def widen(self, ids: Ids, *, earlier_rows: int, rows: int) -> None:
+        """The same for more series than there are spare columns: new arrays, with room for `rows` rows."""
+        used, added = len(self.layout), len(ids)
+        wider = OpenBlock(Layout(np.concatenate([self.layout.ids, ids])), max(rows, self.rows))
+        wider._times[: self.rows] = self.times
+        wider._values[:used, : self.rows] = self._values[:used, : self.rows]
+        wider._absent[:used], wider._stale[:used] = self._absent[:used], self._stale[:used]
+        wider._absent[used : used + added] = earlier_rows > 0
+        self.layout = wider.layout
+        self._times, self._values = wider._times, wider._values
+        self._absent, self._stale = wider._absent, wider._stale
+
+    def cells(self) -> OpenCells:
+        """What can be read now."""
+        used = len(self.layout)
+        absent = self._absent[:used].copy()
+        self._note_gaps(absent)
+        return OpenCells(self._values, absent, self._stale[:used].copy())
+
+    def seal(self) -> SealedBlock | None:
+        """Encoded, without the columns no row ever wrote; None where there is nothing."""
+        used = len(self.layout)
+        if not self.rows or not used:
+            return None
+        kept = np.flatnonzero(self.cells().occupied(0, self.rows))
+        if not len(kept):
+            return None
+        layout = self.layout if len(kept) == used else Layout(self.layout.ids[kept])
+        values = self._values[:used, : self.rows] if len(kept) == used else self._values[kept, : self.rows]
+        return SealedBlock.of(layout, self.times, values)
+
+    def _note_gaps(self, absent: Mask) -> None:
+        """Mark the columns that the last row did not write."""
+        used = len(self.layout)
+        if self.rows and self._written < used:
+            absent[:used] |= is_absent(self._values[:used, self.rows - 1])

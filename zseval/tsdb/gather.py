@@ -1,0 +1,199 @@
+"""Gather: pieces of blocks to frames.
+
+A source (a table, or the irregular store) contributes pieces: cells under shared times, and which of
+the wanted series are in them. Series that are in the same pieces of one source become one matrix, so
+that series which came and went do not widen the others'. From a matrix, series without an absent cell
+go into a dense frame and the others into a ragged one. Only series found in more than one place, or
+with irregular samples, are taken apart into single samples and put together again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zseval.model.arrays import Mask, Rows, Times, Values
+from zseval.model.staleness import is_absent, is_stale
+from zseval.tsdb.block import Cells
+from zseval.tsdb.frame import Frame
+from zseval.tsdb.layout import Located
+from zseval.tsdb.runs import END_OF_TIME, Runs, compact
+
+__all__ = ["LooseSamples", "Piece", "Source", "gather"]
+
+_DENSE_SHARE = 16  # at most so many dense frames are made of loose samples; what is left becomes ragged
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """Rows lo:hi of one block. times: int64[hi - lo].  located: which of the wanted series, where."""
+
+    located: Located
+    times: Times
+    cells: Cells
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LooseSamples:
+    """Samples with a time each. rows: intp[N], which wanted series.  times: int64[N].  values: float64[N]."""
+
+    rows: Rows
+    times: Times
+    values: Values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """What one source has in the range; pieces in time order."""
+
+    pieces: Sequence[Piece]
+    loose: Sequence[LooseSamples] = ()
+
+
+def gather(sources: Sequence[Source], wanted: int) -> tuple[Frame, ...]:
+    """Frames of everything the sources have of `wanted` series; each series in one frame."""
+    scattered = _scattered(sources, wanted)
+    loose: list[LooseSamples] = [part for source in sources for part in source.loose]
+    frames: list[Frame] = []
+    some = bool(scattered.any())
+    for source in sources:
+        for rows, pieces in _groups(source.pieces, wanted):
+            if some:
+                loose.extend(_taken_apart(rows[scattered[rows]], pieces))
+                rows = rows[~scattered[rows]]
+            if len(rows):
+                frames.extend(_matrix_frames(rows, pieces))
+    if loose:
+        frames.extend(_loose_frames(loose))
+    return tuple(frames)
+
+
+def _scattered(sources: Sequence[Source], wanted: int) -> Mask:
+    """bool[wanted], the series with loose samples or in more than one source."""
+    seen = np.zeros(wanted, dtype=np.int32)
+    for source in sources:
+        locations = {id(piece.located): piece.located.rows for piece in source.pieces}
+        if len(locations) == 1:
+            seen[next(iter(locations.values()))] += 1
+        elif locations:
+            seen[np.unique(np.concatenate(list(locations.values())))] += 1
+        for part in source.loose:
+            seen[part.rows] = 2
+    return seen > 1
+
+
+def _groups(pieces: Sequence[Piece], wanted: int) -> Iterator[tuple[Rows, list[Piece]]]:
+    """Series that are in the same pieces, with those pieces."""
+    if not pieces:
+        return
+    if all(piece.located is pieces[0].located for piece in pieces):
+        yield pieces[0].located.rows, list(pieces)
+        return
+    present = np.zeros((wanted, (len(pieces) + 7) // 8), dtype=np.uint8)
+    for number, piece in enumerate(pieces):
+        present[piece.located.rows, number >> 3] |= 128 >> (number & 7)
+    rows = np.flatnonzero(present.any(axis=1))
+    kinds, group = np.unique(present[rows], axis=0, return_inverse=True)
+    group = group.reshape(-1)
+    for kind, bits in enumerate(np.unpackbits(kinds, axis=1, count=len(pieces))):
+        yield rows[group == kind], [pieces[number] for number in np.flatnonzero(bits).tolist()]
+
+
+def _columns(piece: Piece, rows: Rows) -> Rows:
+    """Where in a piece these wanted series, all in it, are."""
+    located = piece.located
+    if len(rows) == len(located.rows):
+        return located.columns
+    return located.columns[np.searchsorted(located.rows, rows)]
+
+
+def _joined(rows: Rows, pieces: list[Piece]) -> tuple[Times, Values]:
+    """Times int64[T] and cells float64[S, T] of series that are in all of these pieces; perhaps views."""
+    if len(pieces) == 1:
+        piece = pieces[0]
+        return piece.times, piece.cells.take(_columns(piece, rows), piece.lo, piece.hi)
+    times = np.concatenate([piece.times for piece in pieces])
+    values = np.empty((len(rows), len(times)), dtype=np.float64)
+    start = 0
+    for piece in pieces:
+        end = start + piece.hi - piece.lo
+        piece.cells.decode(_columns(piece, rows), piece.lo, piece.hi, values[:, start:end])
+        start = end
+    return times, values
+
+
+def _matrix_frames(rows: Rows, pieces: list[Piece]) -> Iterator[Frame]:
+    """Frames of series that are in all of these pieces of one source."""
+    absent = np.zeros(len(rows), dtype=np.bool_)
+    stale = np.zeros(len(rows), dtype=np.bool_)
+    for piece in pieces:
+        columns = _columns(piece, rows)
+        absent |= piece.cells.may_be_absent(columns)
+        stale |= piece.cells.may_be_stale(columns)
+    times, values = _joined(rows, pieces)
+    if absent.any():
+        doubtful = np.flatnonzero(absent)
+        empty = is_absent(values[doubtful])
+        gappy = empty.any(axis=1)
+        found = gappy & ~empty.all(axis=1)
+        if found.any():
+            yield _ragged(rows[doubtful[found]], times, values[doubtful[found]], ~empty[found])
+        if gappy.any():
+            whole = np.ones(len(rows), dtype=np.bool_)
+            whole[doubtful[gappy]] = False
+            rows, values, stale = rows[whole], values[whole], stale[whole]
+    if len(rows):
+        yield from _dense(rows, times, values, stale)
+
+
+def _dense(rows: Rows, times: Times, values: Values, stale: Mask) -> Iterator[Frame]:
+    """One dense frame, or two so that series with markers do not slow down those without."""
+    doubtful = np.flatnonzero(stale)
+    marked = doubtful[is_stale(values[doubtful]).any(axis=1)]
+    if not len(marked) or len(marked) == len(rows):
+        yield Frame(rows, times, values, None, has_stale=len(marked) > 0)
+        return
+    clean = np.ones(len(rows), dtype=np.bool_)
+    clean[marked] = False
+    yield Frame(rows[clean], times, values[clean], None, has_stale=False)
+    yield Frame(rows[marked], times, values[marked], None, has_stale=True)
+
+
+def _ragged(rows: Rows, times: Times, values: Values, keep: Mask) -> Frame:
+    own_times, own_values, counts = compact(times, values, keep)
+    return Frame(rows, own_times, own_values, counts, has_stale=bool(is_stale(own_values).any()))
+
+
+def _taken_apart(rows: Rows, pieces: Iterable[Piece]) -> Iterator[LooseSamples]:
+    """The single samples of series that are in all of these pieces."""
+    if not len(rows):
+        return
+    for piece in pieces:
+        values = piece.cells.take(_columns(piece, rows), piece.lo, piece.hi)
+        series, at = np.nonzero(~is_absent(values))
+        yield LooseSamples(rows[series], piece.times[at], values[series, at])
+
+
+def _loose_frames(loose: list[LooseSamples]) -> Iterator[Frame]:
+    """Sort single samples into frames: dense where many series share their times, else ragged."""
+    rows = np.concatenate([part.rows for part in loose])
+    times = np.concatenate([part.times for part in loose])
+    if not len(rows):
+        return
+    runs = Runs.of_unordered(rows, times, np.concatenate([part.values for part in loose]))
+    rest: list[Rows] = []
+    for group in runs.equal_times():
+        if len(group) * _DENSE_SHARE < len(runs):
+            rest.append(group)
+            continue
+        own_times, values = runs.matrix(group)
+        yield from _dense(runs.keys[group], own_times[0], values, np.ones(len(group), dtype=np.bool_))
+    if rest:
+        for ragged in runs.by_length(np.sort(np.concatenate(rest))):
+            own_times, values = runs.padded(ragged, END_OF_TIME, 0.0)
+            has_stale = bool(is_stale(values).any())
+            yield Frame(runs.keys[ragged], own_times, values, runs.counts[ragged], has_stale)

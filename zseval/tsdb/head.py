@@ -1,0 +1,187 @@
+"""Head: the newest sample of each series, and which samples may follow it.
+
+The rules are those of Prometheus' head without an out-of-order window (tsdb/head_append.go,
+`appendable`): a sample must be newer than the series' newest, or be exactly it.
+"""
+
+from __future__ import annotations
+
+import enum
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from zseval.model.arrays import Ids, Mask, Rows, Times, Values
+from zseval.model.staleness import NORMAL_NAN_BITS, is_absent
+from zseval.tsdb.errors import StaleReferences
+from zseval.tsdb.growing import Growing
+
+__all__ = ["NO_TIME", "Head", "RowResult", "Verdict", "storable"]
+
+NO_TIME = -(2**63)
+"""The time of "no sample yet": older than any."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """How many samples were taken (repeats of the newest sample count as taken), and why others were not."""
+
+    appended: int = 0
+    out_of_order: int = 0
+    duplicates: int = 0
+    out_of_bounds: int = 0
+
+
+class Verdict(enum.Enum):
+    """What becomes of one sample."""
+
+    STORE = enum.auto()
+    REPEATED = enum.auto()
+    DUPLICATE = enum.auto()
+    OUT_OF_ORDER = enum.auto()
+    OUT_OF_BOUNDS = enum.auto()
+
+
+def storable(values: Values) -> Values:
+    """float64 values as they are stored: the pattern that means "no sample" becomes the ordinary NaN."""
+    values = np.asarray(values, dtype=np.float64)
+    absent = is_absent(values)
+    if absent.any():
+        values = values.copy()
+        values.view(np.int64)[absent] = NORMAL_NAN_BITS
+    return values
+
+
+class Head:
+    """State shared by all tables of one TSDB; `lock` guards it and them.
+
+    epoch: of the series ids.  min_valid_ms: samples before it are out of bounds.
+    due_ms: when max_time_ms has reached it, `maintain` is called after an append.
+    """
+
+    def __init__(self, retention_ms: int | None, maintain: Callable[[], None]) -> None:
+        self.lock = threading.RLock()
+        self.epoch = 0
+        self.max_time_ms = NO_TIME
+        self.due_ms = NO_TIME
+        self._retention_ms = retention_ms
+        self._maintain = maintain
+        self._times = Growing(np.int64)
+        self._values = Growing(np.float64)
+
+    @property
+    def nbytes(self) -> int:
+        return self._times.nbytes + self._values.nbytes
+
+    @property
+    def min_valid_ms(self) -> int:
+        if self._retention_ms is None or self.max_time_ms == NO_TIME:
+            return NO_TIME
+        return self.max_time_ms - self._retention_ms
+
+    def grow(self, series: int) -> None:
+        """Make room for series ids below this number."""
+        self._times.resize(series, NO_TIME)
+        self._values.resize(series, 0.0)
+
+    def compact(self, alive: Mask) -> None:
+        """Keep the series marked in bool[S]: they are renumbered in order."""
+        times, values = self._times.view[alive], self._values.view[alive]
+        self._times, self._values = Growing(np.int64), Growing(np.float64)
+        self._times.extend(times)
+        self._values.extend(values)
+        self.epoch += 1
+
+    def check_epoch(self, epoch: int) -> None:
+        """Raises StaleReferences where ids are of another epoch."""
+        if epoch != self.epoch:
+            raise StaleReferences(epoch, self.epoch)
+
+    def settle(self) -> None:
+        """After an append: housekeeping, where it is due."""
+        if self.max_time_ms >= self.due_ms:
+            self._maintain()
+
+    def all_new(self, series: Rows | slice, timestamp_ms: int) -> bool:
+        """True where each of these series may get a sample at this time and has none there yet."""
+        newest = int(self._times.view[series].max())
+        return newest < timestamp_ms and timestamp_ms >= self.min_valid_ms
+
+    def record_row(self, series: Rows | slice, timestamp_ms: int, values: Values) -> None:
+        """Samples of one time were stored."""
+        self._times.view[series] = timestamp_ms
+        self._values.view[series] = values
+        self.max_time_ms = max(self.max_time_ms, timestamp_ms)
+
+    def judge(self, series: int, timestamp_ms: int, value: float) -> Verdict:
+        """Whether one sample may be stored."""
+        if timestamp_ms < self.min_valid_ms:
+            return Verdict.OUT_OF_BOUNDS
+        newest = int(self._times.view[series])
+        if timestamp_ms > newest:
+            return Verdict.STORE
+        if timestamp_ms < newest:
+            return Verdict.OUT_OF_ORDER
+        known = self._values.view[series : series + 1].tobytes()
+        return Verdict.REPEATED if np.float64(value).tobytes() == known else Verdict.DUPLICATE
+
+    def record_one(self, series: int, timestamp_ms: int, value: float) -> None:
+        self._times.view[series] = timestamp_ms
+        self._values.view[series] = value
+        self.max_time_ms = max(self.max_time_ms, timestamp_ms)
+
+    def admit(self, series: Ids, times: Times, values: Values) -> tuple[Mask, RowResult]:
+        """Which of these samples to store (bool[N]), as if they came one after another; records those.
+
+        A series may occur several times.
+        """
+        order = np.argsort(series, kind="stable")
+        ids, at, bits = series[order], times[order], values[order].view(np.int64)
+        newest, newest_at = _newest_before(ids, at, self._times.view[ids])
+        known_bits = np.where(newest_at >= 0, bits[newest_at], self._values.view[ids].view(np.int64))
+        too_old = at < self.min_valid_ms
+        stored = ~too_old & (at > newest)
+        same_time = ~too_old & (at == newest)
+        repeated = same_time & (bits == known_bits)
+        result = RowResult(
+            int(np.count_nonzero(stored | repeated)),
+            int(np.count_nonzero(~too_old & (at < newest))),
+            int(np.count_nonzero(same_time & ~repeated)),
+            int(np.count_nonzero(too_old)),
+        )
+        mask = np.empty(len(series), dtype=np.bool_)
+        mask[order] = stored
+        if stored.any():
+            # Of a series' stored samples the last is the newest, and the last write wins.
+            self._times.view[ids[stored]] = at[stored]
+            self._values.view[ids[stored]] = values[order][stored]
+            self.max_time_ms = max(self.max_time_ms, int(at[stored].max()))
+        return mask, result
+
+
+def _newest_before(ids: Ids, at: Times, known: Times) -> tuple[Times, Rows]:
+    """For each sample of a batch sorted by series: the newest time of the series before it.
+
+    ids: int32[N], ascending.  at: int64[N].  known: int64[N], the newest stored time of its series.
+    Returns that time, and which sample of the batch had it first (-1 for the stored one).
+    """
+    count = len(ids)
+    first = np.ones(count, dtype=np.bool_)
+    first[1:] = ids[1:] != ids[:-1]
+    group = np.cumsum(first)
+    distinct, ranks = np.unique(np.maximum(at, known), return_inverse=True)
+    # A running maximum within each series: the series number leads, so that it starts anew with each.
+    key = group * len(distinct) + ranks
+    running = np.maximum.accumulate(key)
+    leads = np.ones(count, dtype=np.bool_)
+    leads[1:] = running[1:] > running[:-1]
+    leads &= at > known
+    position = np.maximum.accumulate(np.where(leads, np.arange(count), -1))
+    starts = np.maximum.accumulate(np.where(first, np.arange(count), 0))
+    before = np.empty(count, dtype=np.intp)
+    before[:1] = -1
+    before[1:] = position[:-1]
+    before[before < starts] = -1
+    return np.where(before >= 0, at[before], known), before

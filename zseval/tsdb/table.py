@@ -1,0 +1,269 @@
+"""Table: a ring of blocks for one sample source, written a row at a time.
+
+A row is one strided write. Which columns it goes to is worked out when an ids array is seen for the
+first time, and remembered by the array's identity: a source that keeps its ids array pays nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from zseval.model.arrays import Ids, Mask, Rows, Values
+from zseval.model.staleness import is_stale
+from zseval.tsdb.block import OpenBlock, SealedBlock
+from zseval.tsdb.gather import Piece, Source
+from zseval.tsdb.head import NO_TIME, Head, RowResult, storable
+from zseval.tsdb.irregular import Irregular, Locate, piece_of
+from zseval.tsdb.layout import Layout
+from zseval.tsdb.runs import END_OF_TIME
+
+__all__ = ["Table"]
+
+_PLACES_KEPT = 1024  # a rule group has an ids array for each of its rules
+_YOUNG_SHARE = 4  # a block with less than this part of its rows filled is widened rather than sealed
+
+
+class _Place:
+    """Where the series of one ids array are. columns belong to `block` and no other."""
+
+    __slots__ = ("block", "columns", "ids", "is_unique", "series")
+
+    def __init__(self, ids: Ids) -> None:
+        self.ids = ids  # held so that its identity cannot pass to another array
+        self.is_unique = len(np.unique(ids)) == len(ids)
+        self.series = _slice_of(ids.astype(np.intp))
+        self.block: OpenBlock | None = None
+        self.columns: Rows | slice = slice(0, 0)
+
+
+def _slice_of(places: Rows) -> Rows | slice:
+    """The same places as a slice where they are consecutive: several times faster to write to."""
+    first, last = int(places[0]), int(places[-1])
+    if last - first + 1 == len(places) and bool((np.diff(places) == 1).all()):
+        return slice(first, last + 1)
+    return places
+
+
+class Table:
+    """All series of one sample source; made by `TSDB.table`.
+
+    `append_row` takes the lock itself; everything else is for the TSDB, which holds it.
+    rows_for: how many rows a block of so many columns gets.
+    """
+
+    def __init__(self, source: str, head: Head, irregular: Irregular, rows_for: Callable[[int], int]) -> None:
+        self.source = source
+        self.blocks: list[SealedBlock] = []
+        self.is_released = False
+        self._head = head
+        self._irregular = irregular
+        self._rows_for = rows_for
+        self._open: OpenBlock | None = None
+        self._last_ms = NO_TIME
+        self._places: dict[int, _Place] = {}
+
+    def append_row(self, timestamp_ms: int, ids: Ids, values: Values, *, epoch: int) -> RowResult:
+        """One sample for each of `ids`, int32[S], at one time.
+
+        values: float64[S]. The ids array must not be changed afterwards: handing in the same object
+        again is the fast path. Raises StaleReferences where `epoch` is not the store's.
+        """
+        if len(ids) != len(values):
+            raise ValueError(f"{len(ids)} series and {len(values)} values")
+        values = storable(values)
+        with self._head.lock:
+            self._head.check_epoch(epoch)
+            if not len(ids):
+                return RowResult()
+            place = self._place(ids)
+            if (
+                place.is_unique
+                and timestamp_ms >= self._last_ms
+                and self._head.all_new(place.series, timestamp_ms)
+            ):
+                self._write(timestamp_ms, place, values)
+                self._head.record_row(place.series, timestamp_ms, values)
+                result = RowResult(appended=len(ids))
+            else:
+                result = self._append_some(timestamp_ms, ids, values)
+            self._head.settle()
+        return result
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.blocks and self._open is None
+
+    @property
+    def min_time_ms(self) -> int:
+        """The oldest row's time, END_OF_TIME where there is none."""
+        if self.blocks:
+            return self.blocks[0].min_time_ms
+        return int(self._open.times[0]) if self._open is not None and self._open.rows else END_OF_TIME
+
+    @property
+    def sealed_count(self) -> int:
+        return len(self.blocks)
+
+    @property
+    def samples(self) -> int:
+        """How many samples it holds."""
+        opened = 0 if self._open is None else self._open.samples
+        return opened + sum(block.samples for block in self.blocks)
+
+    @property
+    def last_row_ms(self) -> int:
+        return self._last_ms
+
+    @property
+    def has_open(self) -> bool:
+        return self._open is not None
+
+    @property
+    def open_bytes(self) -> int:
+        return self._open.nbytes if self._open is not None else 0
+
+    def seal(self) -> None:
+        """Encode the open block; the next row opens another with its own series only."""
+        if self._open is not None:
+            sealed = self._open.seal()
+            if sealed is not None:
+                self.blocks.append(sealed)
+                self._head.due_ms = NO_TIME
+            self._open = None
+
+    def drop_open(self) -> None:
+        """Forget the open block."""
+        self._open = None
+
+    def read(self, locate: Locate, start_ms: int, end_ms: int) -> Source:
+        """Rows with start_ms < t <= end_ms of the series that `locate` finds."""
+        pieces = [piece for block in self.blocks for piece in piece_of(block, locate, start_ms, end_ms)]
+        block = self._open
+        if block is not None and block.rows and self._last_ms > start_ms:
+            located = locate(block.layout)
+            if located is not None:
+                lo, hi = np.searchsorted(block.times, [start_ms, end_ms], side="right").tolist()
+                if lo < hi:
+                    pieces.append(Piece(located, block.times[lo:hi], block.cells(), lo, hi))
+        return Source(pieces)
+
+    def occupied(self, start_ms: int, end_ms: int) -> Iterator[Ids]:
+        """Ids of the series with a cell in start_ms < t <= end_ms, perhaps repeated."""
+        for block in self.blocks:
+            if start_ms < block.min_time_ms and block.max_time_ms <= end_ms:
+                yield block.layout.ids
+            elif block.max_time_ms > start_ms and block.min_time_ms <= end_ms:
+                lo, hi = np.searchsorted(block.times, [start_ms, end_ms], side="right").tolist()
+                if lo < hi:
+                    yield block.layout.ids[block.cells.occupied(lo, hi)]
+        if self._open is not None:
+            lo, hi = np.searchsorted(self._open.times, [start_ms, end_ms], side="right").tolist()
+            if lo < hi:
+                yield self._open.layout.ids[self._open.cells().occupied(lo, hi)]
+
+    def layouts(self) -> Iterator[Layout]:
+        for block in self.blocks:
+            yield block.layout
+        if self._open is not None:
+            yield self._open.layout
+
+    def renumber(self, layouts: dict[Layout, Layout]) -> None:
+        """Series ids change; `layouts` has the new form of each layout."""
+        for block in self.blocks:
+            block.layout = layouts[block.layout]
+        if self._open is not None:
+            self._open.layout = layouts[self._open.layout]
+        self._places.clear()
+
+    def delete(self, wanted: Mask, start_ms: int, end_ms: int) -> int:
+        """Drop cells with start_ms < t <= end_ms of the series marked in bool[S]; how many samples."""
+        if self._open is not None and wanted[self._open.layout.ids].any() and self._last_ms > start_ms:
+            self.seal()
+        deleted = 0
+        kept: list[SealedBlock] = []
+        for block in self.blocks:
+            columns = np.flatnonzero(wanted[block.layout.ids])
+            lo, hi = np.searchsorted(block.times, [start_ms, end_ms], side="right").tolist()
+            left: SealedBlock | None = block
+            if len(columns) and lo < hi:
+                left, count = block.without(columns, lo, hi)
+                deleted += count
+            if left is not None:
+                kept.append(left)
+        self.blocks = kept
+        return deleted
+
+    def _append_some(self, timestamp_ms: int, ids: Ids, values: Values) -> RowResult:
+        """A row of which not every sample may be taken, or that is older than the table's last."""
+        times = np.full(len(ids), timestamp_ms, dtype=np.int64)
+        taken, result = self._head.admit(ids, times, values)
+        if taken.any():
+            if timestamp_ms >= self._last_ms:
+                self._write(timestamp_ms, _Place(ids[taken]), values[taken])
+            elif self._irregular.append(ids[taken], times[taken], values[taken]):
+                self._head.due_ms = NO_TIME
+        return result
+
+    def _place(self, ids: Ids) -> _Place:
+        place = self._places.get(id(ids))
+        if place is None:
+            if len(self._places) >= _PLACES_KEPT:
+                self._places.clear()
+            place = self._places[id(ids)] = _Place(ids)
+        return place
+
+    def _write(self, timestamp_ms: int, place: _Place, values: Values) -> None:
+        """Admitted samples of distinct series, at the last row's time or later."""
+        is_new_row = timestamp_ms != self._last_ms
+        if self._open is not None and is_new_row and self._open.is_full:
+            self._roll()
+        if self._open is None:
+            self._open = OpenBlock(Layout(place.ids), self._rows_for(len(place.ids)))
+        if place.block is not self._open:
+            place.columns = _slice_of(self._columns(place.ids, is_new_row=is_new_row))
+            place.block = self._open
+        if is_new_row or not self._open.rows:
+            self._open.begin_row(timestamp_ms)
+        self._open.write(place.columns, values, has_stale=bool(is_stale(values).any()))
+        self._last_ms = timestamp_ms
+
+    def _columns(self, ids: Ids, *, is_new_row: bool) -> Rows:
+        """The column of each of these distinct series in the open block, which may become another."""
+        columns, known = self._lookup(ids)
+        if not known.all():
+            self._make_room(ids[~known], is_new_row=is_new_row)
+            columns, known = self._lookup(ids)
+        return columns
+
+    def _lookup(self, ids: Ids) -> tuple[Rows, Mask]:
+        assert self._open is not None
+        have = self._open.layout.ids
+        if len(have) >= len(ids) and np.array_equal(have[: len(ids)], ids):
+            return np.arange(len(ids), dtype=np.intp), np.ones(len(ids), dtype=np.bool_)
+        order = np.argsort(have, kind="stable")
+        at = np.minimum(np.searchsorted(have, ids, sorter=order), len(have) - 1)
+        columns = order[at]
+        return columns, have[columns] == ids
+
+    def _make_room(self, new: Ids, *, is_new_row: bool) -> None:
+        """Columns for new series: spare ones, a wider block while it is young, else the next block."""
+        block = self._open
+        assert block is not None
+        earlier_rows = block.rows if is_new_row else block.rows - 1
+        if len(new) <= block.spare:
+            block.add_columns(new, earlier_rows=earlier_rows)
+        elif block.rows * _YOUNG_SHARE <= block.max_rows:
+            rows = self._rows_for(len(block.layout) + len(new))
+            block.widen(new, earlier_rows=earlier_rows, rows=rows)
+        else:
+            self._roll(new)
+
+    def _roll(self, new: Ids | None = None) -> None:
+        """Seal the open block and open the next, for the series that had a cell in it and the new ones."""
+        self.seal()
+        layout = self.blocks[-1].layout
+        if new is not None:
+            layout = Layout(np.concatenate([layout.ids, new]))
+        self._open = OpenBlock(layout, self._rows_for(len(layout)))
