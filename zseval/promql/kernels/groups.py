@@ -74,9 +74,19 @@ class _Chunk:
         return self.values if self.present is None else np.where(self.present, self.values, value)
 
     def spread(self, array: NDArray[Scalar]) -> NDArray[Scalar]:
-        """[N, K] -> [R, K]: each group's row at all of its rows."""
+        """[N, K] -> [R, K]: each group's row at all of its rows. [1, K] stays."""
+        if len(array) == 1:
+            return array
         mine = array[self.groups]
         return mine if len(mine) == 1 else np.repeat(mine, self.sizes, axis=0)
+
+    def reduce(self, operator: np.ufunc, array: Values) -> Values:
+        """[R, K] -> [M, K]: the rows of each group, one after the other."""
+        if len(self.starts) == 1:
+            whole: Values = operator.reduce(array, axis=0, keepdims=True)
+            return whole
+        groups: Values = operator.reduceat(array, self.starts, axis=0)
+        return groups
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +113,16 @@ class _Input:
             end = np.minimum(starts[low:high] + sizes[low:high] - first, last - first)
             present = None if self.present is None else self.present[rows]
             yield _Chunk(self.values[rows], present, begin, slice(low, high), end - begin)
+
+    def only(self, chosen: Rows) -> _Input:
+        """Some of the N groups, copied."""
+        sizes = self.groups.sizes[chosen]
+        starts = np.cumsum(sizes) - sizes
+        places = np.arange(int(sizes.sum()), dtype=np.intp)
+        places += np.repeat(self.groups.starts[chosen] - starts, sizes)
+        rows = places if self.groups.order is None else self.groups.order[places]
+        present = None if self.present is None else self.present[rows]
+        return _Input(self.values[rows], present, Groups(None, self.groups.numbers[chosen], starts, sizes))
 
     def counts(self) -> Values:
         """float64[N, K]: samples of each group at each step."""
@@ -180,64 +200,82 @@ def _avg(given: _Input) -> Values:
 
 
 def _sums(given: _Input) -> Sums:
-    """The sum of each group at each step, [N, K]."""
-    peaks, wild = _peaks(given)
-    over = peaks > HUGEST  # [N, K]: upstream's loop decides what overflows
+    """The sum of each group at each step, [N, K].
+
+    Values are split by the largest of all groups first, as one row of sigmas serves them all; groups for
+    which that is too coarse are split by their own largest.
+    """
+    sums = _summed(given, together=True)
+    if sums.doubt is None or given.shape[0] == 1:
+        return sums
+    again = np.flatnonzero(sums.doubt.any(axis=1))
+    finer = _summed(given.only(again), together=False)
+    assert sums.rest is not None, "only sums with a rest are in doubt"
+    sums.total[again], sums.rest[again] = finer.total, 0.0 if finer.rest is None else finer.rest
+    if finer.doubt is None:
+        return Sums(sums.total, sums.rest, None)
+    doubt = np.zeros(given.shape, dtype=np.bool_)
+    doubt[again] = finer.doubt
+    return Sums(sums.total, sums.rest, doubt)
+
+
+def _summed(given: _Input, *, together: bool) -> Sums:
+    """Sums of values split by the largest of all groups together, or by that of each."""
+    peaks, wild = _peaks(given, together=together)
+    over = peaks > HUGEST  # [N or 1, K]: upstream's loop decides what overflows
     longest = int(given.groups.sizes.max(initial=0))
     sigma = split_points(np.where(over, 0.0, peaks), longest)
-    parts = _Parts(*(np.zeros(given.shape) for _ in range(4)))
+    high, low, odd = (np.zeros(given.shape) for _ in range(3))
+    any_low = False
+    buffers = (np.empty((_CHUNK_ROWS, given.shape[1])), np.empty((_CHUNK_ROWS, given.shape[1])))
     for chunk in given.chunks():
         values = chunk.filled(0.0)
         if wild:
             finite = np.isfinite(values)
-            odd = np.where(finite, 0.0, values)
             with np.errstate(invalid="ignore"):
-                parts.odd[chunk.groups] += np.add.reduceat(odd, chunk.starts, axis=0)
+                odd[chunk.groups] += chunk.reduce(np.add, np.where(finite, 0.0, values))
             values = np.where(finite & ~chunk.spread(over), values, 0.0)
-        high, low = split(values, chunk.spread(sigma))
-        parts.high[chunk.groups] += np.add.reduceat(high, chunk.starts, axis=0)
-        if low is not None:
-            parts.floor[chunk.groups] = floors(sigma[chunk.groups], longest)
-            parts.low[chunk.groups] += np.add.reduceat(low, chunk.starts, axis=0)
-    return parts.sums(over, wild=wild)
+        out = (buffers[0][: len(values)], buffers[1][: len(values)])
+        chunk_high, chunk_low = split(values, chunk.spread(sigma), out)
+        high[chunk.groups] += chunk.reduce(np.add, chunk_high)
+        if chunk_low is not None:
+            any_low = True
+            low[chunk.groups] += chunk.reduce(np.add, chunk_low)
+    floor = floors(sigma, longest) if any_low else np.zeros((1, 1))
+    return _joined(high, low, odd if wild else None, floor, over)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Parts:
-    """What is summed up chunk by chunk; written to.
+def _joined(high: Values, low: Values, odd: Values | None, floor: Values, over: Mask) -> Sums:
+    """high + low, or where a group has NaN or infinities, the sum of those: odd. All float64[N, K]."""
+    total = high + low
+    high -= total
+    high += low  # what rounding lost
+    doubt = np.abs(total) < floor
+    if odd is None:
+        return Sums(total, high, doubt if doubt.any() else None)
+    is_odd = odd != 0
+    doubt = (doubt & ~is_odd) | (over & ~np.isnan(odd))
+    return Sums(np.where(is_odd, odd, total), np.where(is_odd, 0.0, high), doubt if doubt.any() else None)
 
-    high, low: the parts of `split`.  odd: of NaN and infinities alone.  floor: 0 where no part is low.
-    All float64[N, K].
+
+def _peaks(given: _Input, *, together: bool) -> tuple[Values, bool]:
+    """The largest finite magnitudes, float64[1, K] of all groups or float64[N, K] of each.
+
+    Also whether any value is large, infinite or NaN.
     """
-
-    high: Values
-    low: Values
-    odd: Values
-    floor: Values
-
-    def sums(self, over: Mask, *, wild: bool) -> Sums:
-        total = self.high + self.low
-        rest = (self.high - total) + self.low
-        doubt = np.abs(total) < self.floor
-        if not wild:
-            return Sums(total, rest, doubt if doubt.any() else None)
-        odd = self.odd != 0
-        doubt = (doubt & ~odd) | (over & ~np.isnan(self.odd))
-        return Sums(np.where(odd, self.odd, total), np.where(odd, 0.0, rest), doubt if doubt.any() else None)
-
-
-def _peaks(given: _Input) -> tuple[Values, bool]:
-    """float64[N, K], the largest finite magnitudes; whether any value is large, infinite or NaN."""
-    peaks = np.zeros(given.shape)
+    peaks = np.zeros((1 if together else given.shape[0], given.shape[1]))
     wild = False
+    buffer = np.empty((_CHUNK_ROWS, given.shape[1]))
     for chunk in given.chunks():
-        magnitudes = np.abs(chunk.filled(0.0))
-        largest = np.maximum.reduceat(magnitudes, chunk.starts, axis=0)
-        if not (largest <= HUGEST).all():
+        magnitudes = np.abs(chunk.filled(0.0), out=buffer[: len(chunk.values)])
+        if not (magnitudes.max(axis=0) <= HUGEST).all():
             wild = True
             magnitudes[~np.isfinite(magnitudes)] = 0.0
-            largest = np.maximum.reduceat(magnitudes, chunk.starts, axis=0)
-        peaks[chunk.groups] = np.maximum(peaks[chunk.groups], largest)
+        if together:
+            np.maximum(peaks[0], magnitudes.max(axis=0), out=peaks[0])
+        else:
+            largest = chunk.reduce(np.maximum, magnitudes)
+            peaks[chunk.groups] = np.maximum(peaks[chunk.groups], largest)
     return peaks, wild
 
 
@@ -246,7 +284,7 @@ def _extreme(better: np.ufunc) -> Callable[[_Input], Values]:
         """The best value of each group; NaN only where all are."""
         result = np.full(given.shape, np.nan)
         for chunk in given.chunks():
-            best = better.reduceat(chunk.filled(np.nan), chunk.starts, axis=0)
+            best = chunk.reduce(better, chunk.filled(np.nan))
             result[chunk.groups] = better(result[chunk.groups], best)
         return result
 
@@ -269,13 +307,13 @@ def _stdvar(given: _Input) -> Values:
         off = np.zeros(given.shape)
         for chunk in given.chunks():
             apart = _apart(chunk, lowest)
-            off[chunk.groups] += np.add.reduceat(apart, chunk.starts, axis=0)
+            off[chunk.groups] += chunk.reduce(np.add, apart)
         mean = lowest + off / counts
         off, squares = np.zeros(given.shape), np.zeros(given.shape)
         for chunk in given.chunks():
             apart = _apart(chunk, mean)
-            off[chunk.groups] += np.add.reduceat(apart, chunk.starts, axis=0)
-            squares[chunk.groups] += np.add.reduceat(apart * apart, chunk.starts, axis=0)
+            off[chunk.groups] += chunk.reduce(np.add, apart)
+            squares[chunk.groups] += chunk.reduce(np.add, apart * apart)
         return np.maximum(squares - off * off / counts, 0.0) / counts
 
 
@@ -283,7 +321,7 @@ def _lowest(given: _Input) -> Values:
     """The smallest value of each group, NaN if any is."""
     result = np.full(given.shape, np.inf)
     for chunk in given.chunks():
-        low = np.minimum.reduceat(chunk.filled(np.inf), chunk.starts, axis=0)
+        low = chunk.reduce(np.minimum, chunk.filled(np.inf))
         result[chunk.groups] = np.minimum(result[chunk.groups], low)
     return result
 

@@ -69,15 +69,17 @@ def split_points(peaks: Values, terms: int) -> Values:
     return np.where(peaks > 0, np.ldexp(1.0, np.frexp(peaks)[1] + spare), 0.0)
 
 
-def split(values: Values, sigma: Values) -> tuple[Values, Values | None]:
+def split(
+    values: Values, sigma: Values, out: tuple[Values, Values] | None = None
+) -> tuple[Values, Values | None]:
     """values = high + low, so that sums of high parts are exact.
 
-    values: finite float64.  sigma: from `split_points`, broadcastable.
+    values: finite float64.  sigma: from `split_points`, broadcastable.  out: where to put high and low.
     low is None where it is zero throughout: integers, and anything with few bits.
     """
-    high = values + sigma
+    high = np.add(values, sigma, out=None if out is None else out[0])
     high -= sigma
-    low = values - high
+    low = np.subtract(values, high, out=None if out is None else out[1])
     return high, low if low.any() else None
 
 
