@@ -50,7 +50,7 @@ def error(body: bytes) -> ExpositionError:
         ('{"up",a="b"} 1', {"a": "b"}),
         ('{a="b","up"} 1', {"a": "b"}),
         ('{"up"} 1', {}),
-        ('\t up{a="b"}1', {"a": "b"}),
+        ('\t {"up",a="b"}1', {"a": "b"}),
         ("up\t1", {}),
         ("up+1", {}),
         ('up{a="\u20ac"} 1', {"a": "\u20ac"}),
@@ -60,6 +60,11 @@ def test_a_series_is_read_in_every_way_prometheus_takes_it(line: str, labels: di
     (sample,) = samples(line)
     assert dict(sample.labels) == {"__name__": "up", **labels}
     assert sample.value == 1
+
+
+def test_white_space_before_a_name_is_part_of_it_as_in_prometheus() -> None:
+    (sample,) = samples('\t up{a="b"} 1')
+    assert sample.labels == (("__name__", "\t up"), ("a", "b"))
 
 
 def test_a_name_in_quotes_may_be_any_text() -> None:

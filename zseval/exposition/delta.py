@@ -228,7 +228,7 @@ class DeltaParser:
         if parsed is not None:
             return parsed
         sample = self._strict_line(line)
-        if not isinstance(sample, Sample) or sample.series != prefix.strip(_BLANKS):
+        if not isinstance(sample, Sample) or sample.series != prefix.rstrip(_BLANKS):
             raise _NotByLines
         return sample.value, sample.timestamp_ms, sample.exemplar
 
@@ -331,7 +331,7 @@ class DeltaParser:
         return self._new_slot(prefix, _unique(pairs), walk)
 
     def _odd_sample(self, row: int, line: bytes, sample: Sample, walk: _Walk) -> None:
-        end = line.find(sample.series) + len(sample.series)
+        end = len(sample.series)
         prefix = line[: len(line) - len(line[end:].lstrip(_BLANKS))]
         if prefix[-1:] not in (b" ", b"\t", b"}"):
             raise _NotByLines  # `a+1` is the series a; without a mark at its end it is no prefix to go by

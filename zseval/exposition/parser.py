@@ -103,7 +103,8 @@ class LabelParser:
         pairs: list[tuple[str, str]] = []
         end = self.lexer.end
         if token is Token.METRIC_NAME:
-            name = self.lexer.text.decode("ascii")
+            # White space before it is part of the name, as in Prometheus, where any text is a name.
+            name = self.lexer.body[self.entry : end].decode("ascii")
             token = self.token()
         if token is Token.BRACE_OPEN:
             name, pairs = self.labels(name)

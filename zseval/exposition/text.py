@@ -140,7 +140,7 @@ class _TextParser(LabelParser):
             self._linebreak("expected next entry after timestamp")
         elif token is not Token.LINEBREAK:
             raise self.lexer.unexpected("expected timestamp or new record", token, self.entry)
-        return Sample(series.strip(b" \t"), normalized(pairs, self.type), value, timestamp, None, line)
+        return Sample(series, normalized(pairs, self.type), value, timestamp, None, line)
 
     def _timestamp(self) -> int:
         raw = self.lexer.text
