@@ -79,7 +79,7 @@ async def node() -> AsyncIterator[Server]:
         db=db,
         engine=Engine(db),
         targets=lambda: (target,),
-        scrape_pools=lambda: ("a",),
+        scrape_pools=lambda: {"a": 0},
         rule_groups=lambda: (RuleGroupView("g", "rules.yml", 3600.0, rules),),
     )
     server = await Server.start(create_app(services), "127.0.0.1:0")

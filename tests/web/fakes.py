@@ -132,7 +132,7 @@ def make_services() -> Services:
         registry=Registry(),
         targets=lambda: (),
         dropped_targets=lambda: (),
-        scrape_pools=lambda: (),
+        scrape_pools=dict,
         rule_groups=lambda: (),
         alertmanagers=AlertmanagersView,
         config_text=lambda: "global: {}\n",

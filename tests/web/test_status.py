@@ -77,7 +77,7 @@ GROUPS = (
 async def test_targets_are_shown_with_all_upstream_keys(serve: Any) -> None:
     dropped = (DroppedTargetView("b", Labels({"__address__": "h:3"})),)
     api = await serve(
-        targets=lambda: TARGETS, dropped_targets=lambda: dropped, scrape_pools=lambda: ["b", "a"]
+        targets=lambda: TARGETS, dropped_targets=lambda: dropped, scrape_pools=lambda: {"b": 3, "a": 0}
     )
     data = (await api.get("/api/v1/targets")).data
     assert [target["scrapePool"] for target in data["activeTargets"]] == ["a", "b"]
@@ -96,7 +96,7 @@ async def test_targets_are_shown_with_all_upstream_keys(serve: Any) -> None:
     }
     assert data["activeTargets"][0]["lastScrape"] == "0001-01-01T00:00:00Z"
     assert data["droppedTargets"] == [{"discoveredLabels": {"__address__": "h:3"}, "scrapePool": "b"}]
-    assert data["droppedTargetCounts"] == {"a": 0, "b": 1}
+    assert data["droppedTargetCounts"] == {"a": 0, "b": 3}
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ async def test_targets_are_filtered(serve: Any, query: str, active: list[str], d
 
 async def test_scrape_pools_and_alertmanagers(serve: Any) -> None:
     view = AlertmanagersView(active=("http://am/api/v2/alerts",), dropped=("http://b/",))
-    api = await serve(scrape_pools=lambda: ["b", "a"], alertmanagers=lambda: view)
+    api = await serve(scrape_pools=lambda: {"b": 0, "a": 0}, alertmanagers=lambda: view)
     assert (await api.get("/api/v1/scrape_pools")).data == {"scrapePools": ["a", "b"]}
     assert (await api.get("/api/v1/alertmanagers")).data == {
         "activeAlertmanagers": [{"url": "http://am/api/v2/alerts"}],

@@ -188,6 +188,8 @@ class QueryEngine(Protocol):
 class Services:
     """Everything behind the API. Callables are called on the event loop and must not block it.
 
+    scrape_pools: every pool, and how many targets relabelling dropped from it (more than are listed, where
+    keep_dropped_targets says so).
     reload raises ConfigError where the new configuration cannot be used; the old one then goes on.
     features: PromQL features switched on, for parsing.  timeout: seconds a query may take.
     listen_address: `host:port`, to tell our own target from others in globalUrl.
@@ -198,7 +200,7 @@ class Services:
     registry: Registry
     targets: Callable[[], Sequence[TargetView]]
     dropped_targets: Callable[[], Sequence[DroppedTargetView]]
-    scrape_pools: Callable[[], Sequence[str]]
+    scrape_pools: Callable[[], Mapping[str, int]]
     rule_groups: Callable[[], Sequence[RuleGroupView]]
     alertmanagers: Callable[[], AlertmanagersView]
     config_text: Callable[[], str]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -44,9 +43,7 @@ class TargetsApi:
             data["activeTargets"] = [self._target(target) for target in active]
         if state in ("", "any", "dropped"):
             dropped = self._services.dropped_targets()
-            counts = Counter(dict.fromkeys(self._services.scrape_pools(), 0))
-            counts.update(target.scrape_pool for target in dropped)
-            data["droppedTargetCounts"] = dict(sorted(counts.items()))
+            data["droppedTargetCounts"] = dict(sorted(self._services.scrape_pools().items()))
             data["droppedTargets"] = [
                 {"discoveredLabels": target.discovered_labels, "scrapePool": target.scrape_pool}
                 for target in sorted(dropped, key=lambda target: target.scrape_pool)
