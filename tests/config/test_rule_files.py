@@ -133,6 +133,26 @@ def test_an_error_in_an_expression_is_placed_at_the_character(expr: str, place: 
     assert "parse error: unexpected right parenthesis" in error
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        (
+            rule('alert: A\nexpr: up\nannotations:\n  summary: "\\x41 {{ nope }}"'),
+            "7:27",
+            'annotation "summary": template: __alert_A:1: function "nope" not defined',
+        ),
+        (
+            rule("alert: A\nexpr: up\nlabels:\n  severity: |\n    a\n    b {{ nope }}"),
+            "9:16",
+            'label "severity": template: __alert_A:2: function "nope" not defined',
+        ),
+    ],
+)
+def test_an_error_in_a_template_is_placed_at_the_character(text: str, place: str, message: str) -> None:
+    (error,) = errors(text)
+    assert error == f'rules.yml:{place}: group "g", rule 1, "A": {message}'
+
+
 def test_all_errors_of_a_file_are_reported_in_order() -> None:
     text = rule("record: a\nexpr: up +") + "\n    - alert: b\n      expr: nope(\n      fore: 1\n- limit: x\n"
     assert [error.split(": ", 1)[0] for error in errors(text)] == [

@@ -30,6 +30,8 @@ from zseval.promql.syntax.ast import Expr
 from zseval.promql.syntax.parser import parse
 from zseval.promql.syntax.printer import to_text
 from zseval.rules.rule import AlertingRule, Group, RecordingRule, Rule
+from zseval.template import check as check_template
+from zseval.template.errors import TemplateSyntaxError
 
 __all__ = ["parse_rule_file", "read_rule_file"]
 
@@ -170,6 +172,9 @@ def _rule(made: Section, problems: _RuleProblems, features: frozenset[str]) -> R
         _check_recording(made, problems)
     _check_names(made, "labels", "label", problems)
     _check_names(made, "annotations", "annotation", problems)
+    if alert:
+        _check_templates(made, "labels", "label", problems)
+        _check_templates(made, "annotations", "annotation", problems)
     if expr is None:
         return None
     text = to_text(expr)
@@ -230,6 +235,19 @@ def _check_names(made: Section, key: str, what: str, problems: Problems | _RuleP
             problems.add(f"invalid {what} name: {name}", at)
         if what == "label" and value and not is_valid_name(value):  # any UTF-8 is a valid value
             problems.add(f"invalid label value: {value}", at)
+
+
+def _check_templates(made: Section, key: str, what: str, problems: _RuleProblems) -> None:
+    for name, value in made[key]:
+        try:
+            check_template(value, f"__alert_{made['alert']}")
+        except TemplateSyntaxError as error:
+            at = _entry_position(made, key, name)
+            table: Any = made.node.items.get(key) if made.node else None
+            node = table.items.get(name) if isinstance(table, Mapping) else None
+            if isinstance(node, Scalar):
+                at = node.position_of(_offset(value, error.position))
+            problems.add(f"{what} {quote(name)}: {error}", at)
 
 
 def _entry_position(made: Section, key: str, name: str) -> Position | None:
