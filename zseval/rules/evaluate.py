@@ -36,13 +36,13 @@ class Querier(Protocol):
 class Surroundings:
     """What all groups of a node share.
 
-    expander: makes the function that expands a rule's templates at a time (int64 ms).
+    expander: makes what expands the templates of a rule (its name) at a time (int64 ms).
     generator_url: the link of an alert, from its rule's expression.
     """
 
     querier: Querier
     store: Store
-    expander: Callable[[int], Expand]
+    expander: Callable[[int, str], Expand]
     generator_url: Callable[[str], str]
     query_offset_ms: int = 0
     resend_delay_ms: int = 60_000
@@ -144,7 +144,7 @@ class GroupState:
             assert isinstance(state.rule, RecordingRule)
             samples = _recorded(state.rule, self.group, results)
         else:
-            expand = self.surroundings.expander(at_ms)
+            expand = self.surroundings.expander(at_ms, state.rule.name)
             state.book.evaluate(results, now_ms, self.group.limit, expand)
             samples = state.book.samples()
         labels = [each for each, _ in samples]

@@ -125,6 +125,7 @@ class ScrapeLoop:
         status.last_error = "" if outcome.error is None else str(outcome.error)
         status.last_scrape_ms = timestamp_ms
         status.last_duration_s = outcome.duration_s
+        status.last_samples = outcome.scraped
         self._observe(self.target, outcome)
         return outcome
 

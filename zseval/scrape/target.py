@@ -39,6 +39,7 @@ class TargetStatus:
     last_error: str = ""
     last_scrape_ms: int = 0
     last_duration_s: float = 0.0
+    last_samples: int = 0
 
 
 @dataclass(frozen=True, slots=True)

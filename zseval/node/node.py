@@ -1,0 +1,360 @@
+"""Node: everything zseval does, in one object, inside the running event loop.
+
+    async with Node(NodeOptions(rule_files=("rules.yml",), targets=("localhost:8080",))) as node:
+        ...
+        result = await node.query("up == 0")
+
+It installs no signal handler and configures no logging; the program it runs in decides that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from zseval import __version__
+from zseval.clock import Clock, SteadyClock, SystemClock
+from zseval.config.settings import Config
+from zseval.errors import ConfigError, ZsevalError
+from zseval.metrics import Registry
+from zseval.model.alert import Alert
+from zseval.model.duration import parse_duration
+from zseval.node import views
+from zseval.node.options import NodeOptions, effective_config
+from zseval.node.rule_loops import RuleLoops
+from zseval.node.snapshot import Snapshot, Transition
+from zseval.notify.manager import NotifierManager
+from zseval.promql.engine import Engine
+from zseval.rules.evaluate import GroupResult, GroupState, Surroundings
+from zseval.rules.rule import AlertingRule, Group
+from zseval.rules.templates import expander
+from zseval.scrape.inprocess import Source
+from zseval.scrape.manager import ScrapeManager
+from zseval.tsdb.db import TSDB
+from zseval.web.services import RuntimeInfo, Services
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from zseval.promql.result import Result
+
+__all__ = ["Node"]
+
+_RETENTION = "15d"
+
+_log = logging.getLogger(__name__)
+
+
+class Node:
+    """Scrapes, stores, evaluates, tells and serves, from `start` to `stop`.
+
+    on_transition: called with each alert that changes its state.  on_alerts: called with the alerts as
+    they are sent out.  clock: where time comes from.
+    All methods are for one event loop; `db`, `engine` and `registry` may be used from any thread. Raises
+    ConfigError where the options or the files they name cannot be used.
+    """
+
+    def __init__(
+        self,
+        options: NodeOptions,
+        *,
+        clock: Clock | None = None,
+        on_transition: Callable[[Transition], None] | None = None,
+        on_alerts: Callable[[Sequence[Alert]], None] | None = None,
+    ) -> None:
+        self.options = options
+        self.on_quit: Callable[[], None] = _nobody_listens
+        self._config, self._groups = _load(options)
+        self._config_error = ""
+        self._clock = SteadyClock(clock or SystemClock())
+        self._started_ms = self._config_ms = self._clock.wall_ms()
+        self._on_transition = on_transition
+        self.registry = Registry()
+        self.db = TSDB(
+            options.retention or self._config.storage_retention or _RETENTION,
+            retention_bytes=self._config.storage_retention_bytes or options.memory_bytes,
+        )
+        self.engine = Engine(
+            self.db,
+            options.lookback,
+            features=options.features,
+            max_samples=options.max_samples,
+            timeout=parse_duration(options.query_timeout) / 1000,
+        )
+        self.scrape = ScrapeManager(self.db, self._clock, registry=self.registry)
+        callbacks = [on_alerts] if on_alerts is not None else []
+        self.notifier = NotifierManager(self._clock, registry=self.registry, callbacks=callbacks)
+        self.rules = RuleLoops(self._clock, self._tell, self.registry)
+        self._queries = ThreadPoolExecutor(2, thread_name_prefix="zseval-query")
+        self._runner: web.AppRunner | None = None
+        self._ready = False
+        self._reloading = asyncio.Lock()
+        self._template_failures = self.registry.counter(
+            "prometheus_template_text_expansion_failures_total",
+            "The total number of template text expansion failures.",
+        )
+        self._reload_ok = self.registry.gauge(
+            "prometheus_config_last_reload_successful",
+            "Whether the last configuration reload attempt was successful.",
+        )
+        self._reload_ok.set(1.0)
+        self.registry.gauge(
+            "zseval_build_info", "The version of zseval; the value is always 1.", "version"
+        ).set(1.0, __version__)
+        views.watch_store(self.registry, self.db)
+
+    async def __aenter__(self) -> Node:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Begin. Raises ConfigError where the address to listen on cannot be had; nothing runs then."""
+        try:
+            await self._serve()
+            await self._apply_notifier_and_rules()
+            await self.scrape.start(self._config.scrape, self._config.global_.external_labels)
+            self.rules.start()
+        except BaseException:
+            await self.stop()
+            raise
+        self._ready = True
+
+    async def stop(self) -> None:
+        """End everything; alerts that still wait are sent, as far as a few seconds reach."""
+        self._ready = False
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        await self.rules.stop()
+        await self.scrape.stop()
+        await self.notifier.stop()
+        self._queries.shutdown()
+
+    async def once(self) -> None:
+        """Scrape every target and evaluate every rule exactly once, and end."""
+        try:
+            await self._apply_notifier_and_rules(hold=False)
+            await self.scrape.prepare(self._config.scrape, self._config.global_.external_labels)
+            await self.scrape.scrape_once()
+            await self.rules.evaluate_all()
+        finally:
+            await self.stop()
+
+    async def reload(self) -> None:
+        """Read the files again and go over to what they say now.
+
+        Raises ConfigError where they cannot be used: everything then goes on as it was.
+        """
+        async with self._reloading:
+            try:
+                config, groups = await asyncio.to_thread(_load, self.options)
+            except ConfigError as error:
+                self._config_error = str(error)
+                self._reload_ok.set(0.0)
+                raise
+            self._config, self._groups, self._config_error = config, groups, ""
+            self._config_ms = self._clock.wall_ms()
+            self._reload_ok.set(1.0)
+            await self._apply_notifier_and_rules()
+            await self.scrape.apply(config.scrape)
+        _log.info("configuration loaded", extra={"fields": {"groups": len(groups)}})
+
+    async def query(self, expr: str, time: float | None = None) -> Result:
+        """An instant query in a worker thread; at this moment, or at Unix seconds. Raises PromQLError."""
+        at = self._clock.wall_ms() if time is None else round(time * 1000)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._queries, partial(self.engine.instant_at, expr, at))
+
+    def add_source(
+        self, name: str, source: Source, interval_ms: int = 15_000, labels: Mapping[str, str] | None = None
+    ) -> None:
+        """Scrape a prometheus_client registry or a callable in this program, as job and instance `name`."""
+        self.scrape.add_source(name, source, interval_ms, labels)
+
+    def snapshot(self) -> Snapshot:
+        """What a person wants to know now."""
+        now_ms = self._clock.wall_ms()
+        return views.snapshot(
+            now_ms, self.db, self.scrape, self.rules.groups, self.notifier, self._config_error
+        )
+
+    @property
+    def address(self) -> str:
+        """`host:port` served on, or "" where nothing is served."""
+        if self._runner is None or not self._runner.addresses:
+            return ""
+        host, port, *_ = self._runner.addresses[0]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    @property
+    def external_url(self) -> str:
+        """How others reach this node's pages."""
+        return self.options.external_url or f"http://{self.address or 'localhost'}"
+
+    # The parts, joined
+
+    async def _apply_notifier_and_rules(self, *, hold: bool = True) -> None:
+        everywhere = self._config.global_
+        await self.notifier.apply(self._config.alerting, everywhere.external_labels)
+        surroundings = Surroundings(
+            querier=self.engine,
+            store=self.db,
+            expander=expander(
+                self.engine, everywhere.external_labels, self.external_url, self._template_failures.inc
+            ),
+            generator_url=self._generator_url,
+            query_offset_ms=everywhere.rule_query_offset_ms,
+        )
+        groups = self._groups if hold else [_without_hold(group) for group in self._groups]
+        await self.rules.apply(groups, surroundings)
+
+    def _tell(self, _group: GroupState, result: GroupResult) -> None:
+        self.notifier.send(result.alerts)
+        for transition in views.transitions(result):
+            _log.info(
+                "%s %s → %s",
+                transition.name,
+                transition.before,
+                transition.after,
+                extra={"fields": {"labels": transition.labels.without("alertname")}},
+            )
+            if self._on_transition is not None:
+                self._on_transition(transition)
+
+    def _generator_url(self, expression: str) -> str:
+        from urllib.parse import quote_plus
+
+        return f"{self.external_url}/graph?g0.expr={quote_plus(expression)}&g0.tab=1"
+
+    # HTTP
+
+    async def _serve(self) -> None:
+        if not self.options.listen:
+            return
+        from aiohttp import web
+
+        from zseval.web.app import create_app
+
+        host, port = _host_and_port(self.options.listen)
+        runner = web.AppRunner(create_app(self._services()), access_log=None)
+        await runner.setup()
+        self._runner = runner
+        try:
+            await web.TCPSite(runner, host or None, port).start()
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on {self.options.listen}: {os.strerror(error.errno or 0)}; "
+                "another process may (choose another with --listen)"
+            ) from error
+
+    def _services(self) -> Services:
+        options = self.options
+        return Services(
+            db=self.db,
+            engine=self.engine,
+            registry=self.registry,
+            targets=lambda: views.targets(self.scrape),
+            dropped_targets=lambda: views.dropped_targets(self.scrape),
+            scrape_pools=self.scrape.dropped_counts,
+            rule_groups=lambda: views.rule_groups(self.rules.groups),
+            alertmanagers=lambda: views.alertmanagers(self.notifier),
+            config_text=lambda: self._config.text,
+            external_labels=lambda: self._config.global_.external_labels,
+            runtime=self._runtime,
+            is_ready=lambda: self._ready,
+            reload=self.reload,
+            quit=lambda: self.on_quit(),
+            now_ms=self._clock.wall_ms,
+            flags=_flags(options),
+            external_url=f"{options.external_url or 'http://' + options.listen}/",
+            listen_address=options.listen,
+            lookback_ms=parse_duration(options.lookback),
+            timeout=parse_duration(options.query_timeout) / 1000,
+            max_concurrency=options.max_concurrency,
+            features=options.features,
+            enable_lifecycle=options.enable_lifecycle,
+            cors_origin=options.cors_origin,
+        )
+
+    def _runtime(self) -> RuntimeInfo:
+        return RuntimeInfo(
+            start_ms=self._started_ms,
+            working_directory=os.getcwd(),  # noqa: PTH109 - a string is what the API shows
+            hostname=socket.gethostname(),
+            reload_succeeded=not self._config_error,
+            last_config_ms=self._config_ms,
+            series=self.db.status(0).num_series,
+            storage_retention=self.options.retention or self._config.storage_retention or _RETENTION,
+            threads=threading.active_count(),
+            processors=os.cpu_count() or 1,
+        )
+
+
+def _load(options: NodeOptions) -> tuple[Config, list[Group]]:
+    """What the files say. Raises ConfigError, with every error of a file."""
+    config = effective_config(options)
+    interval_ms = config.global_.evaluation_interval_ms
+    groups = [
+        group for file in config.rule_files for group in _read_groups(file, interval_ms, options.features)
+    ]
+    return config, groups
+
+
+def _read_groups(file: str, interval_ms: int, features: frozenset[str]) -> tuple[Group, ...]:
+    from zseval.config.rule_files import read_rule_file
+
+    try:
+        return read_rule_file(file, interval_ms, features=features)
+    except OSError as error:
+        raise ConfigError(f"cannot read it: {error.strerror}", file=file) from error
+
+
+def _without_hold(group: Group) -> Group:
+    """The group as `once` evaluates it: what holds now is firing, since nobody waits for `for`."""
+    rules = tuple(
+        replace(rule, hold_ms=0) if isinstance(rule, AlertingRule) else rule for rule in group.rules
+    )
+    return replace(group, rules=rules)
+
+
+def _flags(options: NodeOptions) -> dict[str, str]:
+    values: dict[str, Any] = {
+        "config.file": options.config_file,
+        "web.listen-address": options.listen,
+        "web.external-url": options.external_url,
+        "web.enable-lifecycle": str(options.enable_lifecycle).lower(),
+        "web.cors.origin": options.cors_origin,
+        "storage.tsdb.retention.time": options.retention or _RETENTION,
+        "storage.tsdb.retention.size": options.memory_bytes,
+        "query.lookback-delta": options.lookback,
+        "query.timeout": options.query_timeout,
+        "query.max-samples": options.max_samples,
+        "query.max-concurrency": options.max_concurrency,
+        "enable-feature": ",".join(sorted(options.features)),
+    }
+    return {name: str(value) for name, value in values.items()}
+
+
+def _host_and_port(listen: str) -> tuple[str, int]:
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65_535:
+        raise ConfigError(f'cannot listen on "{listen}": give host:port, such as 127.0.0.1:9090')
+    return host.strip("[]"), int(port)
+
+
+def _nobody_listens() -> None:
+    raise ZsevalError("nobody handles /-/quit; the program has to set Node.on_quit")
