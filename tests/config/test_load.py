@@ -79,6 +79,7 @@ params:
 metrics_path: /probe
 scheme: https
 enable_compression: false
+scrape_protocols: [PrometheusProto, PrometheusText1.0.0, PrometheusText0.0.4]
 fallback_scrape_protocol: PrometheusText0.0.4
 target_limit: 1
 label_limit: 2
@@ -118,6 +119,7 @@ metric_relabel_configs:
     assert (job.honor_labels, job.honor_timestamps, job.track_timestamps_staleness) == (True, False, True)
     assert job.params == (("module", ("http_2xx",)), ("q", ("a", "b")))
     assert (job.metrics_path, job.scheme, job.enable_compression) == ("/probe", "https", False)
+    assert job.scrape_protocols == ("PrometheusText1.0.0", "PrometheusText0.0.4")
     assert job.fallback_scrape_protocol == "PrometheusText0.0.4"
     assert [job.target_limit, job.label_limit, job.label_name_length_limit] == [1, 2, 3]
     assert [job.label_value_length_limit, job.keep_dropped_targets] == [4, 5]
@@ -268,10 +270,7 @@ def test_a_job_named_twice_across_files_is_an_error_in_the_second(tmp_path: Path
         (scrape("relabel_configs: [{action: hashmod, target_label: x}]"), "requires non-zero modulus"),
         (scrape("relabel_configs: [{action: labeldrop, separator: x}]"), "requires only 'regex'"),
         (scrape("scrape_protocols: []"), "scrape_protocols cannot be empty"),
-        (
-            scrape("scrape_protocols: [PrometheusText0.0.4]"),
-            "scrape_protocols other than [OpenMetricsText1.0.0",
-        ),
+        (scrape("scrape_protocols: [PrometheusProto]"), "scraping by PrometheusProto alone is not supported"),
         (scrape("scrape_protocols: [x]"), "unknown scrape protocol x, supported: [OpenMetricsText0.0.1"),
         ("rule_files: ['a/*/b.yml']", 'invalid rule file path "a/*/b.yml"'),
         ("alerting: {alertmanagers: [{api_version: v1}]}", "to be one of [v2] but got v1"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zseval.errors import ScrapeError
-from zseval.exposition.negotiate import ACCEPT, Format, format_of
+from zseval.exposition.negotiate import ACCEPT, Format, accept_header, format_of
 
 
 def test_a_scrape_asks_as_prometheus_does() -> None:
@@ -46,3 +46,12 @@ def test_anything_else_fails_unless_a_fallback_is_named(content_type: str, words
         format_of(content_type)
     assert format_of(content_type, "PrometheusText0.0.4") is Format.TEXT
     assert format_of(content_type, "OpenMetricsText1.0.0") is Format.OPENMETRICS
+
+
+def test_a_job_can_ask_for_its_own_protocols_in_its_own_order() -> None:
+    assert accept_header(()) == ACCEPT
+    assert accept_header(("PrometheusText0.0.4", "OpenMetricsText1.0.0")) == (
+        "text/plain;version=0.0.4;q=0.6,"
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
+        "*/*;q=0.4"
+    )

@@ -33,7 +33,6 @@ __all__ = [
 _GLOB = re.compile(r"[^*]*(\*[^/]*)?\Z", re.DOTALL)
 _FILE_SD_GLOB = re.compile(r"[^*]*(\*[^/]*)?\.(json|yml|yaml|JSON|YML|YAML)\Z", re.DOTALL)
 _TEMPLATE_VARIABLE = re.compile(r"\$(\$|\w+|\{\w+\})")
-_PROTOCOLS = ("OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4")
 _RESERVED_HEADERS = frozenset(
     {
         "Authorization",
@@ -328,9 +327,8 @@ def _check_protocols(made: Section, where: str) -> None:
         raise Problem(f"scrape_protocols cannot be empty {where}", at)
     if len(set(protocols)) < len(protocols):
         raise Problem(f"duplicated protocol in scrape_protocols, got [{' '.join(protocols)}] {where}", at)
-    if protocols and tuple(each for each in protocols if each != "PrometheusProto") != _PROTOCOLS:
-        words = " ".join(_PROTOCOLS)  # what zseval asks targets for; protobuf would bring it nothing more
-        raise Problem(f"scrape_protocols other than [{words}] are not supported yet by zseval", at)
+    if protocols == ("PrometheusProto",):  # beside others it is left out: the texts say the same so far
+        raise Problem("scraping by PrometheusProto alone is not supported yet by zseval", at)
 
 
 def check_scrape(made: Section, reading: Reading) -> None:

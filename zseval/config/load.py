@@ -241,6 +241,7 @@ def _scrape(made: Section) -> ScrapeConfig:
         **{key: made[key] for key in _SAME_NAME},
         scrape_interval_ms=made["scrape_interval"],
         scrape_timeout_ms=made["scrape_timeout"],
+        scrape_protocols=tuple(each for each in made["scrape_protocols"] if each != "PrometheusProto"),
         relabel=_relabel(made["relabel_configs"]),
         metric_relabel=_relabel(made["metric_relabel_configs"]),
         discovery=_discovery(made),

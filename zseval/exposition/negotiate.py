@@ -14,7 +14,7 @@ import re
 from zseval.errors import ScrapeError
 from zseval.model.labels import quote
 
-__all__ = ["ACCEPT", "PROTOCOLS", "Format", "format_of"]
+__all__ = ["ACCEPT", "PROTOCOLS", "Format", "accept_header", "format_of"]
 
 PROTOCOLS = {
     "PrometheusProto": (
@@ -37,7 +37,9 @@ class Format(enum.Enum):
     PROTOBUF = "application/vnd.google.protobuf"
 
 
-def _accept(protocols: tuple[str, ...]) -> str:
+def accept_header(protocols: tuple[str, ...]) -> str:
+    """The Accept header of a scrape that prefers these protocols, by name, the best first; empty: the default."""
+    protocols = protocols or _DEFAULT
     weight = len(PROTOCOLS) + 1
     parts = []
     for protocol in protocols:
@@ -47,7 +49,7 @@ def _accept(protocols: tuple[str, ...]) -> str:
     return ",".join([*parts, f"*/*;q=0.{weight}"])
 
 
-ACCEPT = _accept(_DEFAULT)
+ACCEPT = accept_header(_DEFAULT)
 """The Accept header of a scrape, as Prometheus sends it by default."""
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"

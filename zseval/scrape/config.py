@@ -70,7 +70,10 @@ DiscoveryConfig = StaticDiscovery | FileDiscovery | HttpDiscovery | DnsDiscovery
 
 @dataclass(frozen=True, slots=True)
 class ScrapeConfig:
-    """One job; limits of 0 mean none."""
+    """One job; limits of 0 mean none.
+
+    scrape_protocols: what targets are asked for, the best first; empty means Prometheus' default.
+    """
 
     job_name: str
     scrape_interval_ms: int = 60_000
@@ -82,6 +85,7 @@ class ScrapeConfig:
     honor_timestamps: bool = True
     track_timestamps_staleness: bool = False
     enable_compression: bool = True
+    scrape_protocols: tuple[str, ...] = ()
     fallback_scrape_protocol: str = ""
     body_size_limit: int = 0
     sample_limit: int = 0

@@ -35,14 +35,20 @@ class Fetched:
 
 
 async def fetch(
-    client: HttpClient, url: str, *, timeout_ms: int, body_size_limit: int = 0, compression: bool = True
+    client: HttpClient,
+    url: str,
+    *,
+    timeout_ms: int,
+    body_size_limit: int = 0,
+    compression: bool = True,
+    accept: str = ACCEPT,
 ) -> Fetched:
     """GET a page. The time limit is for the whole exchange, the size limit for the decompressed body.
 
     Raises ScrapeError, BodySizeError, TransportError or ConfigError (a credentials file).
     """
     headers = {
-        "Accept": ACCEPT,
+        "Accept": accept,
         "Accept-Encoding": "gzip" if compression else "identity",
         "X-Prometheus-Scrape-Timeout-Seconds": format_f(timeout_ms / 1000),
     }

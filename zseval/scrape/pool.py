@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from zseval.clock import Clock
 from zseval.errors import ScrapeError
+from zseval.exposition.negotiate import accept_header
 from zseval.scrape.config import ScrapeConfig, TargetGroup
 from zseval.scrape.fetch import Fetched, fetch
 from zseval.scrape.ingest import Ingest, Store
@@ -169,6 +170,7 @@ class ScrapePool:
                 timeout_ms=target.timeout_ms,
                 body_size_limit=config.body_size_limit,
                 compression=config.enable_compression,
+                accept=accept_header(config.scrape_protocols),
             )
 
         return fetch_target
