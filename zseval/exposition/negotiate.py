@@ -38,7 +38,7 @@ class Format(enum.Enum):
 
 
 def accept_header(protocols: tuple[str, ...]) -> str:
-    """The Accept header of a scrape that prefers these protocols, by name, the best first; empty: the default."""
+    """The Accept header that asks for these protocols, by name, the best first; none: the default ones."""
     protocols = protocols or _DEFAULT
     weight = len(PROTOCOLS) + 1
     parts = []
