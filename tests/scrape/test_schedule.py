@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,9 @@ from zseval.model.matcher import Matcher, MatchType
 from zseval.model.metadata import Metadata, MetricType
 from zseval.model.relabel import RelabelRule
 from zseval.model.staleness import is_stale_value
-from zseval.scrape.config import ScrapeConfig, StaticDiscovery, TargetGroup
+from zseval.scrape.config import FileDiscovery, HttpDiscovery, ScrapeConfig, StaticDiscovery, TargetGroup
+from zseval.scrape.discovery.discoverer import Refreshed
+from zseval.scrape.discovery.http import HttpDiscoverer
 from zseval.scrape.fetch import Fetched
 from zseval.scrape.loop import TickTimes
 from zseval.scrape.manager import ScrapeManager
@@ -204,6 +207,49 @@ async def test_a_fault_inside_one_scrape_is_that_scrapes_error(
     (target,) = world.manager.active_targets()
     assert target.status.last_error == "RuntimeError: a bug"
     assert len(world.times_of("//a/")) == 2
+
+
+async def test_a_discovery_that_hangs_holds_up_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answer = asyncio.Event()
+
+    async def refresh(_self: HttpDiscoverer) -> Refreshed:
+        await answer.wait()
+        return Refreshed((TargetGroup((Labels({"__address__": "found"}),), source="0"),))
+
+    monkeypatch.setattr(HttpDiscoverer, "refresh", refresh)
+    monkeypatch.setattr("zseval.scrape.manager._FIRST_ANSWER_S", 0.01)
+    world.pages.update(a=lambda: "m 1\n", found=lambda: "m 1\n")
+    hanging = ScrapeConfig("h", discovery=(HttpDiscovery("http://sd.invalid/"),), scrape_interval_ms=10_000)
+    await world.manager.start([hanging, job("a")])
+    await world.clock.advance(10)
+    assert len(world.times_of("//a/")) == 1
+    answer.set()
+    await world.clock.advance(10)
+    assert len(world.times_of("//found/")) == 1
+
+
+async def test_a_file_that_changes_changes_the_targets(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text('[{"targets": ["a"]}]')
+    config = ScrapeConfig("f", discovery=(FileDiscovery((str(path),)),), scrape_interval_ms=10_000)
+    await world.manager.start([config])
+    path.write_text('[{"targets": ["bb"]}]')
+    await world.clock.advance(5.5)
+    for _ in range(100):  # the file is read in a thread
+        if world.manager.active_targets()[0].labels["instance"] == "bb":
+            break
+        await asyncio.sleep(0.02)
+    assert [target.labels["instance"] for target in world.manager.active_targets()] == ["bb"]
+    path.write_text("[")
+    await world.clock.advance(5.5)
+    for _ in range(100):
+        if world.manager.discovery_errors():
+            break
+        await asyncio.sleep(0.02)
+    assert "invalid JSON" in world.manager.discovery_errors()["f"][0]
+    assert [target.labels["instance"] for target in world.manager.active_targets()] == ["bb"]
 
 
 async def test_equal_targets_are_one(world: World) -> None:

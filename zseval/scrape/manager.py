@@ -30,15 +30,39 @@ _log = logging.getLogger(__name__)
 _NO_LABELS = Labels()
 
 
+_FIRST_ANSWER_S = 5.0  # how long a start or a reload waits for a discovery that does not answer
+
+
+class _Discovery:
+    """A discoverer and what it found last."""
+
+    def __init__(self, config: DiscoveryConfig) -> None:
+        self.config = config
+        self.discoverer: Discoverer = discoverer_for(config)
+        self.latest: Refreshed | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def groups(self) -> tuple[TargetGroup, ...]:
+        return () if self.latest is None else self.latest.groups
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        return () if self.latest is None else self.latest.errors
+
+    async def close(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+        await self.discoverer.close()
+
+
 class _Job:
     """A pool and what finds its targets."""
 
     def __init__(self, pool: ScrapePool) -> None:
         self.pool = pool
-        self.discoverers: list[tuple[DiscoveryConfig, Discoverer]] = []
-        self.found: list[tuple[TargetGroup, ...]] = []
-        self.errors: list[tuple[str, ...]] = []
-        self.tasks: list[asyncio.Task[None]] = []
+        self.discoveries: list[_Discovery] = []
 
 
 class ScrapeManager:
@@ -60,7 +84,7 @@ class ScrapeManager:
         self._running = True
         for job in self._jobs.values():
             job.pool.start()
-            self._watch(job, at_once=False)
+            self._watch(job)
         for loop in self._sources.values():
             loop.start()
 
@@ -74,6 +98,7 @@ class ScrapeManager:
         wanted = {config.job_name: config for config in configs}
         for name in [name for name in self._jobs if name not in wanted]:
             await self._remove(self._jobs.pop(name))
+        changed: list[_Job] = []
         for name, config in wanted.items():
             job = self._jobs.get(name)
             if job is None:
@@ -86,7 +111,8 @@ class ScrapeManager:
                 continue
             else:
                 job.pool.reload(config)
-            await self._rediscover(job)
+            changed.append(job)
+        await asyncio.gather(*(self._rediscover(job) for job in changed))
 
     async def stop(self) -> None:
         """End everything; returns when nothing runs any more."""
@@ -95,7 +121,7 @@ class ScrapeManager:
             task.cancel()
         await asyncio.gather(*self._retiring, return_exceptions=True)
         for job in self._jobs.values():
-            await self._unwatch(job)
+            await asyncio.gather(*(discovery.close() for discovery in job.discoveries))
             await job.pool.stop()
         await asyncio.gather(*(loop.stop(at_once=True) for loop in self._sources.values()))
 
@@ -140,7 +166,10 @@ class ScrapeManager:
 
     def discovery_errors(self) -> dict[str, list[str]]:
         """What is wrong with the latest discovery, by job; jobs without an error are left out."""
-        errors = {name: [text for texts in job.errors for text in texts] for name, job in self._jobs.items()}
+        errors = {
+            name: [text for discovery in job.discoveries for text in discovery.errors]
+            for name, job in self._jobs.items()
+        }
         return {name: texts for name, texts in errors.items() if texts}
 
     def metadata(self) -> list[tuple[Target, Mapping[str, Metadata]]]:
@@ -153,49 +182,54 @@ class ScrapeManager:
     # Discovery
 
     async def _rediscover(self, job: _Job) -> None:
-        """Make the job's discoverers those of its configuration, and ask each once."""
-        await self._unwatch(job)
-        job.discoverers = [(config, discoverer_for(config)) for config in job.pool.config.discovery]
-        refreshed = await asyncio.gather(*(discoverer.refresh() for _, discoverer in job.discoverers))
-        job.found = [each.groups for each in refreshed]
-        job.errors = [() for _ in refreshed]
-        for number, each in enumerate(refreshed):
-            self._note_errors(job, number, each)
+        """Make the job's discoveries those of its configuration; those it had go on with what they found."""
+        had = {discovery.config: discovery for discovery in job.discoveries}
+        wanted = job.pool.config.discovery
+        job.discoveries = [had.pop(config) if config in had else _Discovery(config) for config in wanted]
+        await asyncio.gather(*(discovery.close() for discovery in had.values()))
+        await asyncio.gather(*(self._ask_first(job, discovery) for discovery in job.discoveries))
         self._sync(job)
         if self._running:
-            self._watch(job, at_once=False)
+            self._watch(job)
 
-    def _watch(self, job: _Job, *, at_once: bool) -> None:
-        for number, (_, discoverer) in enumerate(job.discoverers):
+    async def _ask_first(self, job: _Job, discovery: _Discovery) -> None:
+        """Ask a new discovery once; one that does not answer soon is left to its task."""
+        if discovery.latest is None:
+            try:
+                refreshed = await asyncio.wait_for(discovery.discoverer.refresh(), _FIRST_ANSWER_S)
+            except TimeoutError:
+                _log.warning("discovery does not answer yet: job=%s", job.pool.config.job_name)
+            else:
+                self._note(job, discovery, refreshed)
 
-            def publish(refreshed: Refreshed, number: int = number) -> None:
-                self._note_errors(job, number, refreshed)
-                if refreshed.groups != job.found[number]:
-                    job.found[number] = refreshed.groups
+    def _watch(self, job: _Job) -> None:
+        for discovery in job.discoveries:
+            if discovery.task is not None:
+                continue
+
+            def publish(refreshed: Refreshed, discovery: _Discovery = discovery) -> None:
+                before = discovery.groups
+                self._note(job, discovery, refreshed)
+                if refreshed.groups != before:
                     self._sync(job)
 
-            watching = keep_refreshed(discoverer, self._clock, publish, at_once=at_once)
-            job.tasks.append(asyncio.create_task(watching, name=f"discovery {job.pool.config.job_name}"))
+            watching = keep_refreshed(
+                discovery.discoverer, self._clock, publish, at_once=discovery.latest is None
+            )
+            name = f"discovery {job.pool.config.job_name}"
+            discovery.task = asyncio.create_task(watching, name=name)
 
-    def _note_errors(self, job: _Job, number: int, refreshed: Refreshed) -> None:
-        if refreshed.errors != job.errors[number]:
+    def _note(self, job: _Job, discovery: _Discovery, refreshed: Refreshed) -> None:
+        if refreshed.errors != discovery.errors:
             for error in refreshed.errors:
                 _log.error("discovery failed: job=%s %s", job.pool.config.job_name, error)
-        job.errors[number] = refreshed.errors
+        discovery.latest = refreshed
 
     def _sync(self, job: _Job) -> None:
-        job.pool.sync(group for groups in job.found for group in groups)
-
-    async def _unwatch(self, job: _Job) -> None:
-        for task in job.tasks:
-            task.cancel()
-        await asyncio.gather(*job.tasks, return_exceptions=True)
-        job.tasks.clear()
-        for _, discoverer in job.discoverers:
-            await discoverer.close()
+        job.pool.sync(group for discovery in job.discoveries for group in discovery.groups)
 
     async def _remove(self, job: _Job) -> None:
-        await self._unwatch(job)
+        await asyncio.gather(*(discovery.close() for discovery in job.discoveries))
         if not self._running:
             await job.pool.stop()
             return
