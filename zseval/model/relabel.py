@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from zseval.model.labels import Labels, is_valid_name
 from zseval.model.matcher import RegexError
@@ -51,9 +51,10 @@ class _Match(Protocol):
 
 
 class _Pattern(Protocol):
-    groups: int
-    groupindex: dict[str, int]
-
+    @property
+    def groups(self) -> int: ...
+    @property
+    def groupindex(self) -> Mapping[str, int]: ...
     def fullmatch(self, text: str, /) -> _Match | None: ...
 
 
@@ -65,11 +66,12 @@ def _compiled(regex: str) -> _Pattern:
     options.log_errors = False
     options.dot_nl = True
     try:
-        pattern: _Pattern = re2.compile(regex, options)
+        compiled: Any = re2.compile(regex, options)  # the package has no types of its own
     except re2.error as error:
         reason = error.args[0] if error.args else error
         text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
         raise RegexError(f"error parsing regexp: {text}: `{regex}`") from error
+    pattern: _Pattern = compiled
     return pattern
 
 
