@@ -77,7 +77,7 @@ class Condition:
     blacklisted: float = 2.0
     participants: float = 48.0
     payment_failure: float = 0.000_05
-    settlement_failure: float = 0.01
+    settlement_failure: float = 0.005
     dispute_load: float = 1.0
 
 

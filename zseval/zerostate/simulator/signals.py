@@ -28,7 +28,7 @@ SIGNALS = ("messages", "traffic", "checks", "gossip", "dht", "relaying", "tasks"
 _PER_SECOND: dict[Role, tuple[float, ...]] = {
     # in the order of SIGNALS; traffic and relaying in bytes
     Role.BOOTNODE: (10.0, 200e3, 0.6, 4.0, 6.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1),
-    Role.EDGE: (12.0, 400e3, 0.6, 5.0, 2.0, 0.0, 2.0, 0.02, 10.0, 0.3, 0.01, 0.1),
+    Role.EDGE: (12.0, 400e3, 0.6, 5.0, 2.0, 0.0, 2.0, 0.02, 10.0, 1.0, 0.01, 0.1),
     Role.RELAY: (12.0, 3e6, 0.6, 5.0, 1.0, 2.4e6, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1),
 }
 
