@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tests.oracles.go import sqrt
 from tests.oracles.over_time import mean, total
@@ -26,7 +26,7 @@ def variance(values: Sequence[float]) -> float:
     return squares / len(values)
 
 
-AGGREGATES = {
+AGGREGATES: dict[str, Callable[[Sequence[float]], float]] = {
     "sum": total,
     "avg": mean,
     "min": lambda values: _best(values, largest=False),

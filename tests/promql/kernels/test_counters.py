@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.oracles import counters as slow
 from tests.promql.kernels.frames import COUNTS, DECIMALS, WILD, Case, assert_matches, cases, one_series
 from zseval.promql.kernels import counters
+from zseval.promql.kernels.windows import Windows
 
 NAMES = ["rate", "increase", "delta", "irate", "idelta", "resets", "changes"]
 
@@ -61,7 +62,7 @@ def test_chunks_of_series_change_nothing() -> None:
     times = np.arange(100, dtype=np.int64) * 15_000
     values = np.cumsum(rng.integers(0, 9, (50, 100)), axis=1).astype(np.float64)
     values[::5, 50:] -= values[::5, 50:51]
-    w = counters.Windows.of(times, values, None, times[20:], 300_000)
+    w = Windows.of(times, values, None, times[20:], 300_000)
     whole, _ = counters.rate(w)
     parts = [counters.rate(w.pick(slice(first, first + 7)))[0] for first in range(0, 50, 7)]
     assert np.array_equal(whole, np.concatenate(parts))

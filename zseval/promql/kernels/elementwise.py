@@ -73,7 +73,8 @@ def deg(values: Values) -> Values:
 
 def rad(values: Values) -> Values:
     """Radians of degrees."""
-    return values * math.pi / 180
+    with np.errstate(over="ignore"):
+        return values * math.pi / 180
 
 
 def rounded(values: Values, to: Values | None = None) -> Values:

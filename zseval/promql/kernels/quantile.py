@@ -132,7 +132,9 @@ def _of_sorted(cells: Values, counts: Rows | int, wanted: Values) -> Values:
     counts: samples, [...] or one for all.  wanted: broadcast to [...].
     """
     size = cells.shape[-1]
-    numbers = size - np.count_nonzero(np.isnan(cells[..., :]), axis=-1)
+    numbers: Rows | int = size
+    if np.isnan(cells[..., -1]).any():  # sorted: where the last is none, none is
+        numbers = size - np.count_nonzero(np.isnan(cells), axis=-1)
     last = np.maximum(np.subtract(counts, 1), 0)
     q = np.clip(np.nan_to_num(wanted, nan=0.0), 0.0, 1.0)
     rank = q * last

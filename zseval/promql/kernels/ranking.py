@@ -7,13 +7,17 @@ played through for that group and step. Source: promql/engine.go (aggregationK),
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zseval.model.arrays import Mask, Rows, Values
 from zseval.promql.kernels.groups import Groups
 
 __all__ = ["bottomk", "limit_ratio", "limitk", "topk"]
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 def topk(values: Values, present: Mask | None, groups: Rows, count: int, wanted: Rows) -> Mask:
@@ -34,51 +38,64 @@ def _best(
     values: Values, keys: Values, present: Mask | None, groups: Groups, wanted: Rows, *, largest: bool
 ) -> Mask:
     """keys: float64[S, K], the larger the better."""
-    keys = np.where(np.isnan(keys), -np.inf, keys)
-    if present is not None:
-        keys[~present] = -np.inf
     kept = np.zeros(values.shape, dtype=np.bool_)
     for size in np.unique(groups.sizes).tolist():
         chosen = np.flatnonzero(groups.sizes == size)
         rows = groups.starts[chosen, np.newaxis] + np.arange(size, dtype=np.intp)
         rows = rows if groups.order is None else groups.order[rows]  # [M, size]
-        held = np.ones((*rows.shape, values.shape[1]), dtype=np.bool_) if present is None else present[rows]
-        best, unsure = _above(keys[rows], held, wanted)
+        held = None if present is None else _turned(present, rows)
+        best, unsure = _above(_ranked(_turned(keys, rows), held), held, wanted)
         for group, step in zip(*np.nonzero(unsure), strict=True):
-            members = rows[group][held[group, :, step]]
+            members = rows[group] if held is None else rows[group][held[group, step]]
             stay = _play(values[members, step].tolist(), int(wanted[step]), largest=largest)
-            best[group, :, step] = np.isin(rows[group], members[stay])
-        kept[rows] = best
+            best[group, step] = np.isin(rows[group], members[stay])
+        kept[rows] = best.transpose(0, 2, 1)
     return kept
 
 
-def _above(keys: Values, held: Mask, wanted: Rows) -> tuple[Mask, Mask]:
-    """Which of keys [M, size, K] stay, and bool[M, K]: where ties leave that open."""
-    size = keys.shape[1]
-    enough = np.count_nonzero(held, axis=1) <= wanted  # [M, K] all stay
-    if enough.all():
-        return held, np.zeros(enough.shape, dtype=np.bool_)
-    least = _largest(keys, np.clip(wanted, 1, size))  # [M, 1, K] the last that stays
-    above = keys > least
-    tied = (keys == least) & held
-    room = np.maximum(wanted, 0) - np.count_nonzero(above, axis=1)
-    ties = np.count_nonzero(tied, axis=1)
-    # With nothing better the first to come stay: only something better ever drives one out.
-    first_come = np.cumsum(tied, axis=1, dtype=np.int32) <= room[:, np.newaxis, :]
-    kept = np.where(enough[:, np.newaxis, :], held, (above & held) | (tied & first_come))
-    kept &= (wanted > 0)[np.newaxis, np.newaxis, :]
-    unsure = ~enough & (ties > room) & ((least[:, 0] == -np.inf) | above.any(axis=1)) & (wanted > 0)
+def _turned(array: NDArray[Scalar], rows: Rows) -> NDArray[Scalar]:
+    """[S, K] -> [M, K, size]: one group at one step along the last axis; a copy."""
+    return np.ascontiguousarray(array[rows].transpose(0, 2, 1))
+
+
+def _ranked(keys: Values, held: Mask | None) -> Values:
+    """NaN and what is absent made the lowest; keys may be written to."""
+    odd = np.isnan(keys)
+    if held is not None:
+        odd |= ~held
+    keys[odd] = -np.inf
+    return keys
+
+
+def _above(keys: Values, held: Mask | None, wanted: Rows) -> tuple[Mask, Mask]:
+    """Which of keys [M, K, size] stay, and bool[M, K]: where ties leave that open."""
+    size = keys.shape[2]
+    limit = np.clip(wanted, 0, size)
+    least = _largest(keys, np.maximum(limit, 1))  # [M, K, 1] the last that stays
+    kept = keys > least
+    above = np.count_nonzero(kept, axis=2)
+    tied = keys == least
+    if held is not None:
+        tied &= held
+    room = np.maximum(limit - above, 0)
+    crowded = np.count_nonzero(tied, axis=2) > room
+    unsure = crowded & (limit > 0) & ((above > 0) | (least[..., 0] == -np.inf))
+    if crowded.any():
+        # With nothing better the first to come stay: only something better ever drives one out.
+        tied[crowded] &= np.cumsum(tied[crowded], axis=1, dtype=np.int32) <= room[crowded][:, np.newaxis]
+    kept |= tied
+    kept &= (limit > 0)[:, np.newaxis]
     return kept, unsure
 
 
 def _largest(keys: Values, wanted: Rows) -> Values:
-    """[M, 1, K]: the wanted-th largest of keys [M, size, K] at each step."""
-    size = keys.shape[1]
+    """[M, K, 1]: the wanted-th largest of keys [M, K, size] at each step."""
+    size = keys.shape[2]
     if len(wanted) and (wanted == wanted[0]).all():
         place = size - int(wanted[0])
-        found: Values = np.partition(keys, place, axis=1)[:, place : place + 1]
+        found: Values = np.partition(keys, place, axis=2)[..., place : place + 1]
         return found
-    return np.take_along_axis(np.sort(keys, axis=1), (size - wanted)[np.newaxis, np.newaxis, :], axis=1)
+    return np.take_along_axis(np.sort(keys, axis=2), (size - wanted)[np.newaxis, :, np.newaxis], axis=2)
 
 
 def _play(values: list[float], wanted: int, *, largest: bool) -> list[int]:

@@ -9,18 +9,22 @@ they agree. Source: promql/functions.go (linearRegression).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Times, Values
-from zseval.promql.kernels.sums import counted, window_sums
+from zseval.promql.kernels.over_time import avg_over_time
+from zseval.promql.kernels.sums import counted
 from zseval.promql.kernels.windows import NO_TIME, Windows
 
 __all__ = ["deriv", "predict_linear"]
 
 _BAND_STEPS = 32
 """Steps in one matrix product: the band wastes little more than as many rows."""
+
+_PRODUCT = 1 << 18
+"""Multiplications in one product. OpenBLAS wakes its threads above this; on a busy machine waiting for them
+cost fifty times the product."""
 
 _CELLS = 1 << 17
 """Cells gathered at a time: 1 MB."""
@@ -31,7 +35,11 @@ def deriv(w: Windows) -> tuple[Values, Mask | None]:
 
     Absent below two samples.
     """
-    return _fit(w).slope, w.holding(2)
+    slope = _slope(w)
+    flat = _flat(w)
+    if flat.any():
+        slope[flat] = np.where(np.isinf(w.first()[flat]), np.nan, 0.0)
+    return slope, w.holding(2)
 
 
 def predict_linear(w: Windows, ahead: Values) -> tuple[Values, Mask | None]:
@@ -39,38 +47,38 @@ def predict_linear(w: Windows, ahead: Values) -> tuple[Values, Mask | None]:
 
     Upstream counts from the evaluation time: with an offset or `@`, add how much later that is than the end.
     """
-    line = _fit(w)
+    slope = _slope(w)
+    base = w.values[:, :1] if w.values.shape[1] else np.zeros((len(w.values), 1))
     with np.errstate(invalid="ignore", over="ignore"):
-        return line.slope * ahead + line.at_end, w.holding(2)
+        mean = avg_over_time(w.with_values(w.values - base))[0] + base
+        there: Values = mean + slope * (ahead - _middle(w))
+        flat = _flat(w)
+        if flat.any():
+            first = w.first()[flat]
+            level = np.broadcast_to(0.0 * ahead, flat.shape)[flat] + first
+            there[flat] = np.where(np.isinf(first), np.nan, level)
+    return there, w.holding(2)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Line:
-    """slope: per second.  at_end: the value at the window's end. Both float64[S, K]."""
-
-    slope: Values
-    at_end: Values
-
-
-def _fit(w: Windows) -> _Line:
-    slope, mean = np.zeros(w.shape), np.zeros(w.shape)
+def _slope(w: Windows) -> Values:
+    """[S, K]: of no meaning below two samples, and rounding only where all are equal."""
+    slope = np.zeros(w.shape)
     if w.values.shape[1] == 0:
-        return _Line(slope, mean)
+        return slope
     straight = np.isfinite(w.values).all(axis=1) if w.is_dense else np.zeros(len(w.values), dtype=np.bool_)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         if straight.all():
-            slope, mean = _dense(w)
-        else:
-            for rows, fit in ((np.flatnonzero(straight), _dense), (np.flatnonzero(~straight), _gathered)):
-                if len(rows):
-                    slope[rows], mean[rows] = fit(w.pick(rows))
-        at_end = mean - slope * _middle(w)
-    _flatten(w, slope, at_end)
-    return _Line(slope, at_end)
+            return _dense(w)
+        for rows, fit in ((np.flatnonzero(straight), _dense), (np.flatnonzero(~straight), _gathered)):
+            if len(rows):
+                slope[rows] = fit(w.pick(rows))
+    return slope
 
 
 def _middle(w: Windows) -> Values:
     """The mean time of each window, in seconds after its end (so at most 0): float64[K] or float64[S, K]."""
+    if w.values.shape[1] == 0:
+        return np.zeros(w.lo.shape)
     base = w.times[..., :1]
     since = np.where(w.times == NO_TIME, 0, w.times - base)
     running = np.zeros((*since.shape[:-1], since.shape[-1] + 1), dtype=np.int64)
@@ -80,66 +88,62 @@ def _middle(w: Windows) -> Values:
     return middle
 
 
-def _dense(w: Windows) -> tuple[Values, Values]:
-    """Slope and mean of series that share their times and have finite values."""
-    base = w.values[:, :1]
-    apart = w.values - base
+def _dense(w: Windows) -> Values:
+    """Slopes of series that share their times and have finite values."""
+    apart = w.values - w.values[:, :1]
     slope = np.zeros(w.shape)
     middle = _middle(w)
     for first in range(0, len(w.ends), _BAND_STEPS):
         part = slice(first, min(first + _BAND_STEPS, len(w.ends)))
         lo, hi = w.lo[part], w.hi[part]
-        rows = np.arange(lo.min(), max(hi.max(), lo.min()), dtype=np.intp)[:, np.newaxis]
+        band = slice(int(lo.min()), max(int(hi.max()), int(lo.min())))
+        rows = np.arange(band.start, band.stop, dtype=np.intp)[:, np.newaxis]
         off = (w.times[rows] - w.ends[part]) / 1000.0 - middle[part]  # [R, k]
         off[(rows < lo) | (rows >= hi)] = 0.0
-        slope[:, part] = (apart[:, rows[:, 0]] @ off) / np.square(off).sum(axis=0)
-    sums = window_sums(w.with_values(apart))
-    return slope, sums.total / np.maximum(w.counts, 1) + base
+        size = max(1, _PRODUCT // max(off.size, 1))
+        for row in range(0, len(apart), size):
+            some = slice(row, row + size)
+            np.matmul(apart[some, band], off, out=slope[some, part])
+        slope[:, part] /= np.square(off).sum(axis=0)
+    return slope
 
 
-def _gathered(w: Windows) -> tuple[Values, Values]:
-    """Slope and mean window by window, those of one length together; NaN where a value is not finite.
-
-    Upstream's sums become infinite there, and their difference NaN.
-    """
-    slope, mean = np.zeros(w.shape), np.zeros(w.shape)
+def _gathered(w: Windows) -> Values:
+    """Slopes window by window, those of one length together."""
+    slope = np.zeros(w.shape)
     for place, times, values in _samples(w):
-        base = values[:, :1]
-        apart = values - base
         off = (times - times[:, :1]) / 1000.0
         off -= off.mean(axis=1, keepdims=True)
-        fitted = np.einsum("pn,pn->p", off, apart) / np.einsum("pn,pn->p", off, off)
-        finite = np.isfinite(values).all(axis=1)
-        slope[place] = np.where(finite, fitted, np.nan)
-        mean[place] = np.where(finite, apart.mean(axis=1) + base[:, 0], np.nan)
-    return slope, mean
+        values -= values[:, :1].copy()
+        slope[place] = np.einsum("pn,pn->p", off, values) / np.einsum("pn,pn->p", off, off)
+    return slope
 
 
 def _samples(w: Windows) -> Iterator[tuple[tuple[Rows, Rows], Times, Values]]:
-    """Series and steps of windows of one length, and their times and values, [P, n]."""
-    counts = np.broadcast_to(w.counts, w.shape)
-    times = np.broadcast_to(w.times, w.values.shape)
+    """Series and steps of windows of one length, and their times and values, [P, n], fresh."""
+    counts, lows = np.broadcast_to(w.counts, w.shape), np.broadcast_to(w.lo, w.shape)
+    length = w.values.shape[1]
+    values, times = w.values.ravel(), w.times.ravel()
     for count in np.unique(counts).tolist():
         if count < 2:
             continue
         series, steps = np.nonzero(counts == count)
-        lo = np.broadcast_to(w.lo, w.shape)[series, steps]
+        lo = lows[series, steps]
         size = max(1, _CELLS // count)
         for first in range(0, len(series), size):
             part = slice(first, first + size)
             rows = lo[part, np.newaxis] + np.arange(count, dtype=np.intp)
-            owner = series[part, np.newaxis]
-            yield (series[part], steps[part]), times[owner, rows], w.values[owner, rows]
+            flat = rows + series[part, np.newaxis] * length
+            yield (
+                (series[part], steps[part]),
+                times.take(rows if w.times.ndim == 1 else flat),
+                values.take(flat),
+            )
 
 
-def _flatten(w: Windows, slope: Values, at_end: Values) -> None:
-    """Where all values of a window are equal, the line is that value; NaN for an infinite one. Writes."""
+def _flat(w: Windows) -> Mask:
+    """bool[S, K]: windows whose values are all equal."""
     changed = np.zeros(w.values.shape, dtype=np.bool_)
     np.not_equal(w.values[:, 1:], w.values[:, :-1], out=changed[:, 1:])
     inner = Windows(w.values, w.times, np.minimum(w.lo + 1, w.hi), w.hi, w.starts, w.ends)
-    flat = counted(changed, inner) == 0
-    if flat.any():
-        first = w.first()
-        infinite = np.isinf(first)
-        slope[flat] = np.where(infinite, np.nan, 0.0)[flat]
-        at_end[flat] = np.where(infinite, np.nan, first)[flat]
+    return np.asarray(counted(changed, inner) == 0)
