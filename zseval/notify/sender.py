@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from zseval.clock import Clock
+from zseval.errors import ConfigError
 from zseval.metrics import Metric, Registry
 from zseval.model.alert import Alert
 from zseval.notify.alertmanager import Endpoint, payload
@@ -112,7 +113,7 @@ class Sender:
         except RefusedError as error:
             self._counters.errors.inc(self.endpoint.url, by=len(batch))
             self._drop(len(batch), str(error))
-        except (TransportError, TimeoutError) as error:
+        except (TransportError, ConfigError, TimeoutError) as error:
             self._counters.errors.inc(self.endpoint.url, by=len(batch))
             _log.warning("alerts not delivered to %s, trying again: %s", self.endpoint.url, error)
             self._drop(self.queue.put_back(batch), "the queue is full")
@@ -125,7 +126,8 @@ class Sender:
         return True
 
     async def _post(self, alerts: Sequence[Alert]) -> None:
-        """Raises RefusedError for a 4xx answer, TransportError or TimeoutError for what may pass."""
+        """Raises RefusedError for a 4xx answer; TransportError, TimeoutError or ConfigError (a file of
+        credentials) for what may pass."""
         async with (
             asyncio.timeout(self.endpoint.config.timeout_ms / 1000),
             self._client.request(
