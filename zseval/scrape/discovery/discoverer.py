@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from zseval.clock import Clock
 from zseval.scrape.config import TargetGroup
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["Discoverer", "Refreshed", "keep_refreshed"]
 
@@ -34,5 +37,10 @@ async def keep_refreshed(
     if not at_once:
         await clock.sleep(discoverer.interval_s)
     while True:
-        publish(await discoverer.refresh())
+        try:
+            refreshed = await discoverer.refresh()
+        except Exception:  # a fault of one discovery is not to end it for good
+            _log.exception("discovery failed unexpectedly")
+        else:
+            publish(refreshed)
         await clock.sleep(discoverer.interval_s)
