@@ -39,7 +39,7 @@ async def keep_refreshed(
     while True:
         try:
             refreshed = await discoverer.refresh()
-        except Exception:  # a fault of one discovery is not to end it for good
+        except Exception:  # noqa: BLE001 - a fault of one discovery is not to end it for good
             _log.exception("discovery failed unexpectedly")
         else:
             publish(refreshed)
