@@ -248,9 +248,10 @@ class Node:
         from aiohttp import web
 
         from zseval.web.app import create_app
+        from zseval.web.server import make_runner
 
         host, port = _host_and_port(self.options.listen)
-        runner = web.AppRunner(create_app(self._services()), access_log=None)
+        runner = make_runner(create_app(self._services()))
         await runner.setup()
         self._runner = runner
         try:

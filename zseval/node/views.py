@@ -95,7 +95,7 @@ def _rule(state: RuleState, group_labels: Labels) -> RuleView:
     return replace(
         view,
         annotations=rule.annotations,
-        state=state.book.state.value,
+        state=state.book.state.value if state.last_evaluation_ms else "unknown",  # as upstream
         hold_s=rule.hold_ms / 1000,
         keep_firing_s=rule.keep_firing_ms / 1000,
         alerts=[_alert(alert) for alert in state.book.active],

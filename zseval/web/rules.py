@@ -38,7 +38,8 @@ class RulesApi:
         params = await Params.of(request)
         wanted = Wanted.of(params)
         size, token = _page(params)
-        shown, following = _paged(self._services.rule_groups(), wanted, size, token)
+        groups = sorted(self._services.rule_groups(), key=lambda group: (group.file, group.name))
+        shown, following = _paged(groups, wanted, size, token)
         data: dict[str, Any] = {"groups": shown}
         if following:
             data["groupNextToken"] = following

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from zseval.errors import ConfigError
 
-__all__ = ["Server", "split_address"]
+__all__ = ["Server", "make_runner", "split_address"]
 
 _LONGEST_LINE = 64 * 1024
 """Bytes of a request line or header: queries in GET URLs are long, but not longer than this."""
@@ -28,14 +28,7 @@ class Server:
     async def start(cls, app: web.Application, listen: str) -> Server:
         """Serve `app` on `host:port`; port 0 takes a free one. Raises OSError where that cannot be had."""
         host, port = split_address(listen)
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            handler_cancellation=True,  # a client that leaves calls its query off
-            max_line_size=_LONGEST_LINE,
-            max_field_size=_LONGEST_LINE,
-            shutdown_timeout=_SHUTDOWN_S,
-        )
+        runner = make_runner(app)
         await runner.setup()
         try:
             site = web.TCPSite(runner, host or None, port)
@@ -53,6 +46,18 @@ class Server:
 
     async def stop(self) -> None:
         await self.runner.cleanup()
+
+
+def make_runner(app: web.Application) -> web.AppRunner:
+    """A runner of `app` with the limits above."""
+    return web.AppRunner(
+        app,
+        access_log=None,
+        handler_cancellation=True,  # a client that leaves calls its query off
+        max_line_size=_LONGEST_LINE,
+        max_field_size=_LONGEST_LINE,
+        shutdown_timeout=_SHUTDOWN_S,
+    )
 
 
 def split_address(listen: str) -> tuple[str, int]:
