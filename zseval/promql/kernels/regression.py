@@ -109,9 +109,10 @@ def _dense(w: Windows) -> Values:
 
 
 def _gathered(w: Windows) -> Values:
-    """Slopes window by window, those of one length together."""
+    """Slopes window by window, those of one length together; NaN where a value is NaN or infinite."""
     slope = np.zeros(w.shape)
     for place, times, values in _samples(w):
+        values[~np.isfinite(values)] = np.nan
         off = (times - times[:, :1]) / 1000.0
         off -= off.mean(axis=1, keepdims=True)
         values -= values[:, :1].copy()
