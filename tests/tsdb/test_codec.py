@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as hnp
 
 from zseval.model.arrays import Values
 from zseval.model.staleness import ABSENT_NAN, STALE_NAN
-from zseval.tsdb.codec import Form, encode
+from zseval.tsdb.codec import encode
+from zseval.tsdb.forms import Form
 
 SHAPES = st.tuples(st.integers(0, 12), st.integers(1, 20))
 SPECIAL = [

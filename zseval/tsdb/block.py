@@ -7,6 +7,7 @@ what cannot be done that way (more columns, deletion) makes new arrays. A sealed
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from zseval.model.arrays import Ids, Mask, Rows, Times, Values
 from zseval.model.staleness import ABSENT_NAN, is_absent, is_stale
-from zseval.tsdb.codec import Columns, encode
+from zseval.tsdb.codec import CHUNK, Columns, encode, encode_chunks
 from zseval.tsdb.layout import Layout
 
 __all__ = ["Cells", "OpenBlock", "OpenCells", "SealedBlock"]
@@ -121,6 +122,25 @@ class SealedBlock:
     def of(cls, layout: Layout, times: Times, values: Values) -> SealedBlock:
         """Encode float64[S, R]."""
         return cls(layout, times, encode(values))
+
+    @classmethod
+    def joined(cls, blocks: Sequence[SealedBlock]) -> SealedBlock:
+        """One block of consecutive ones that have the same layout."""
+        layout = blocks[0].layout
+        rows = sum(block.rows for block in blocks)
+
+        def chunks() -> Iterator[Values]:
+            for start in range(0, len(layout), CHUNK):
+                columns = np.arange(start, min(start + CHUNK, len(layout)), dtype=np.intp)
+                values = np.empty((len(columns), rows), dtype=np.float64)
+                at = 0
+                for block in blocks:
+                    block.cells.decode(columns, 0, block.rows, values[:, at : at + block.rows])
+                    at += block.rows
+                yield values
+
+        times = np.concatenate([block.times for block in blocks])
+        return cls(layout, times, encode_chunks(chunks(), rows))
 
     @property
     def times(self) -> Times:

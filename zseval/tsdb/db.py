@@ -41,12 +41,14 @@ from zseval.tsdb.status import (
     series_by_pair,
     values_by_label,
 )
-from zseval.tsdb.table import Table
+from zseval.tsdb.table import Sizing, Table
 
 __all__ = ["TSDB", "RowResult", "Table"]
 
 _BLOCK_ROWS = 120
 _LEAST_ROWS = 16
+_MERGED_BLOCKS = 2  # blocks of full length that are joined into one
+_RETENTION_PARTS = 8  # joined blocks span no more than this part of the retention: they leave as a whole
 _OPEN_BYTES = 32 << 20  # what all open blocks together should take; many series get fewer rows each
 _IDLE_MS = 3_600_000  # a source silent for so long has its open block encoded
 _DEAD_LEAST = 1024  # series without samples that are worth a renumbering, at least
@@ -77,6 +79,8 @@ class TSDB:
         self._retention_ms = None if retention is None else parse_duration(retention)
         self._retention_bytes = retention_bytes
         self._block_rows = block_rows
+        span_ms = END_OF_TIME if self._retention_ms is None else self._retention_ms // _RETENTION_PARTS
+        self._sizing = Sizing(self._rows_for, _MERGED_BLOCKS * block_rows, span_ms)
         self._head = Head(self._retention_ms, self._maintain)
         self._series = SeriesTable()
         self._index = Index(self._series)
@@ -151,7 +155,7 @@ class TSDB:
         with self._head.lock:
             table = self._tables.get(source)
             if table is None:
-                table = Table(source, self._head, self._irregular, self._rows_for)
+                table = Table(source, self._head, self._irregular, self._sizing)
                 self._tables[source] = table
             return table
 

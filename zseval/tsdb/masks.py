@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,10 +22,21 @@ class MaskColumns:
     width: int
 
     @classmethod
-    def of(cls, mask: Mask) -> MaskColumns:
-        """From bool[S, R]."""
+    def none(cls, width: int) -> MaskColumns:
+        """No bit set in any column of `width` rows."""
+        return cls(np.empty(0, dtype=np.int32), np.empty((0, (width + 7) // 8), dtype=np.uint8), width)
+
+    @classmethod
+    def of(cls, mask: Mask, first: int = 0) -> MaskColumns:
+        """From bool[S, R], whose columns are numbered from `first`."""
         columns = np.flatnonzero(mask.any(axis=1))
-        return cls(columns.astype(np.int32), np.packbits(mask[columns], axis=1), mask.shape[1])
+        return cls((columns + first).astype(np.int32), np.packbits(mask[columns], axis=1), mask.shape[1])
+
+    @classmethod
+    def concat(cls, parts: Sequence[MaskColumns]) -> MaskColumns:
+        """All of them; columns in order, at least one part."""
+        columns = np.concatenate([part.columns for part in parts])
+        return cls(columns, np.concatenate([part.bits for part in parts]), parts[0].width)
 
     def __len__(self) -> int:
         return len(self.columns)

@@ -7,6 +7,7 @@ first time, and remembered by the array's identity: a source that keeps its ids 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,10 +20,22 @@ from zseval.tsdb.irregular import Irregular, Locate, piece_of
 from zseval.tsdb.layout import Layout
 from zseval.tsdb.runs import END_OF_TIME
 
-__all__ = ["Table"]
+__all__ = ["Sizing", "Table"]
 
 _PLACES_KEPT = 1024  # a rule group has an ids array for each of its rules
 _YOUNG_SHARE = 4  # a block with less than this part of its rows filled is widened rather than sealed
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """rows_for: how many rows an open block of so many columns gets.
+
+    merged_rows: sealed blocks are joined until they have so many.  merged_ms: but not beyond this span.
+    """
+
+    rows_for: Callable[[int], int]
+    merged_rows: int
+    merged_ms: int
 
 
 class _Place:
@@ -50,16 +63,15 @@ class Table:
     """All series of one sample source; made by `TSDB.table`.
 
     `append_row` takes the lock itself; everything else is for the TSDB, which holds it.
-    rows_for: how many rows a block of so many columns gets.
     """
 
-    def __init__(self, source: str, head: Head, irregular: Irregular, rows_for: Callable[[int], int]) -> None:
+    def __init__(self, source: str, head: Head, irregular: Irregular, sizing: Sizing) -> None:
         self.source = source
         self.blocks: list[SealedBlock] = []
         self.is_released = False
         self._head = head
         self._irregular = irregular
-        self._rows_for = rows_for
+        self._sizing = sizing
         self._open: OpenBlock | None = None
         self._last_ms = NO_TIME
         self._places: dict[int, _Place] = {}
@@ -130,8 +142,21 @@ class Table:
             sealed = self._open.seal()
             if sealed is not None:
                 self.blocks.append(sealed)
+                self._merge()
                 self._head.due_ms = NO_TIME
             self._open = None
+
+    def _merge(self) -> None:
+        """Join the newest blocks once they are enough for one of full length: fewer pieces to read."""
+        layout, first, rows = self.blocks[-1].layout, len(self.blocks), 0
+        while first and self.blocks[first - 1].layout is layout:
+            if self.blocks[first - 1].rows >= self._sizing.merged_rows:
+                break
+            first -= 1
+            rows += self.blocks[first].rows
+        span = self.blocks[-1].max_time_ms - self.blocks[first].min_time_ms if rows else 0
+        if rows >= self._sizing.merged_rows and span <= self._sizing.merged_ms:
+            self.blocks[first:] = [SealedBlock.joined(self.blocks[first:])]
 
     def drop_open(self) -> None:
         """Forget the open block."""
@@ -220,7 +245,7 @@ class Table:
         if self._open is not None and is_new_row and self._open.is_full:
             self._roll()
         if self._open is None:
-            self._open = OpenBlock(Layout(place.ids), self._rows_for(len(place.ids)))
+            self._open = OpenBlock(Layout(place.ids), self._sizing.rows_for(len(place.ids)))
         if place.block is not self._open:
             place.columns = _slice_of(self._columns(place.ids, is_new_row=is_new_row))
             place.block = self._open
@@ -255,7 +280,7 @@ class Table:
         if len(new) <= block.spare:
             block.add_columns(new, earlier_rows=earlier_rows)
         elif block.rows * _YOUNG_SHARE <= block.max_rows:
-            rows = self._rows_for(len(block.layout) + len(new))
+            rows = self._sizing.rows_for(len(block.layout) + len(new))
             block.widen(new, earlier_rows=earlier_rows, rows=rows)
         else:
             self._roll(new)
@@ -266,4 +291,4 @@ class Table:
         layout = self.blocks[-1].layout
         if new is not None:
             layout = Layout(np.concatenate([layout.ids, new]))
-        self._open = OpenBlock(layout, self._rows_for(len(layout)))
+        self._open = OpenBlock(layout, self._sizing.rows_for(len(layout)))

@@ -1,0 +1,170 @@
+"""Forms: the ways a column of a sealed block is stored, and how each is read back.
+
+The first cells of a group may belong to any columns: `slots` says which of its rows are wanted.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zseval.model.arrays import Ids, Values
+
+__all__ = [
+    "DECODERS",
+    "OFFSET_BITS",
+    "POWERS",
+    "STEP_BITS",
+    "TAIL_BYTES",
+    "Form",
+    "Group",
+    "little_bytes",
+    "pack",
+]
+
+POWERS = np.array([10.0**k for k in range(16)])
+"""10**k, exact."""
+
+
+class Form(enum.IntEnum):
+    """How a column is stored."""
+
+    CONSTANT = 0
+    LINEAR = 1
+    OFFSET_4 = 2
+    STEP_4 = 3
+    OFFSET_8 = 4
+    STEP_8 = 5
+    OFFSET_16 = 6
+    STEP_16 = 7
+    OFFSET_32 = 8
+    STEP_32 = 9
+    FLOAT_32 = 10
+    TAIL_5 = 11
+    TAIL_6 = 12
+    FLOAT_64 = 13
+
+
+OFFSET_BITS = {Form.OFFSET_4: 4, Form.OFFSET_8: 8, Form.OFFSET_16: 16, Form.OFFSET_32: 32}
+STEP_BITS = {Form.LINEAR: 0, Form.STEP_4: 4, Form.STEP_8: 8, Form.STEP_16: 16, Form.STEP_32: 32}
+TAIL_BYTES = {Form.TAIL_5: 5, Form.TAIL_6: 6}
+_UNSIGNED = {8: np.uint8, 16: np.uint16, 32: np.uint32}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """The columns of one form. What does not apply to a form has no rows.
+
+    data: its cells, [n, …] of the form's own type.  base: float64[n], the first value, minimum or
+    upper bytes.  step: float64[n], the smallest difference.  exponent: int8[n], k of 10**k.
+    """
+
+    data: NDArray[np.generic]
+    base: Values
+    step: Values
+    exponent: NDArray[np.int8]
+
+    @property
+    def nbytes(self) -> int:
+        return self.data.nbytes + self.base.nbytes + self.step.nbytes + self.exponent.nbytes
+
+    @classmethod
+    def concat(cls, parts: list[Group]) -> Group:
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            np.concatenate([part.data for part in parts]),
+            np.concatenate([part.base for part in parts]),
+            np.concatenate([part.step for part in parts]),
+            np.concatenate([part.exponent for part in parts]),
+        )
+
+
+def little_bytes(values: Values) -> NDArray[np.uint8]:
+    """uint8[S, R, 8], least significant byte first."""
+    little = np.ascontiguousarray(values).astype("<f8", copy=False)
+    return little.view(np.uint8).reshape(*values.shape, 8)
+
+
+def pack(whole: Values, bits: int) -> NDArray[np.generic]:
+    """Non-negative integers [S, R] below 2**bits; two a byte where bits is 4, nothing where it is 0."""
+    if bits == 0:
+        return np.empty((len(whole), 0), dtype=np.uint8)
+    if bits > 4:
+        return whole.astype(_UNSIGNED[bits])
+    narrow = whole.astype(np.uint8)
+    packed = narrow[:, 0::2].copy()
+    packed[:, : narrow.shape[1] // 2] |= narrow[:, 1::2] << 4
+    return packed
+
+
+def _unpack(data: NDArray[np.generic], slots: Ids, bits: int, lo: int, hi: int) -> Values:
+    """float64[n, hi - lo]: what was packed, for these slots."""
+    if bits > 4:
+        return np.asarray(data[slots, lo:hi], dtype=np.float64)
+    even = lo & ~1
+    packed = data[slots, even // 2 : (hi + 1) // 2].astype(np.uint8, copy=False)
+    whole = np.empty((len(slots), 2 * packed.shape[1]), dtype=np.float64)
+    whole[:, 0::2] = packed & 15
+    whole[:, 1::2] = packed >> 4
+    return whole[:, lo - even : hi - even]
+
+
+def _unscale(out: Values, exponents: NDArray[np.int8]) -> None:
+    """Divide each column by its power of ten, in place."""
+    if exponents.any():
+        out /= POWERS[exponents][:, None]
+
+
+def _decode_constant(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
+    out[:] = group.base[slots][:, None]
+
+
+def _decode_offsets(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
+    np.add(_unpack(group.data, slots, bits, lo, hi), group.base[slots][:, None], out=out)
+    _unscale(out, group.exponent[slots])
+
+
+def _decode_linear(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
+    np.multiply(group.step[slots][:, None], np.arange(lo, hi), out=out)
+    out += group.base[slots][:, None]
+    _unscale(out, group.exponent[slots])
+
+
+def _decode_steps(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
+    sums = np.empty((len(slots), hi), dtype=np.float64)
+    sums[:, 0] = group.base[slots]
+    np.add(_unpack(group.data, slots, bits, 0, hi - 1), group.step[slots][:, None], out=sums[:, 1:])
+    np.cumsum(sums, axis=1, out=sums)  # exact: every partial sum is one of the column's own integers
+    out[:] = sums[:, lo:]
+    _unscale(out, group.exponent[slots])
+
+
+def _decode_plain(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
+    out[:] = group.data[slots, lo:hi]
+
+
+def _decode_tails(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
+    kept = bits // 8
+    whole = np.empty((len(slots), hi - lo, 8), dtype=np.uint8)
+    whole[:, :, :kept] = group.data[slots, lo:hi]
+    whole[:, :, kept:] = little_bytes(group.base[slots][:, None])[:, :, kept:]
+    out[:] = whole.view("<f8")[:, :, 0]
+
+
+_Decoder = Callable[[Group, Ids, int, int, int, Values], None]
+_BY_FORM: dict[Form, tuple[_Decoder, int]] = {
+    Form.CONSTANT: (_decode_constant, 0),
+    **{form: (_decode_offsets, bits) for form, bits in OFFSET_BITS.items()},
+    **{form: (_decode_steps, bits) for form, bits in STEP_BITS.items()},
+    Form.LINEAR: (_decode_linear, 0),
+    **{form: (_decode_tails, 8 * kept) for form, kept in TAIL_BYTES.items()},
+    Form.FLOAT_32: (_decode_plain, 32),
+    Form.FLOAT_64: (_decode_plain, 64),
+}
+DECODERS: tuple[tuple[_Decoder, int], ...] = tuple(_BY_FORM[form] for form in Form)
+"""By form: how it is decoded, and the bits a cell takes in it."""
