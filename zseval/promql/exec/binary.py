@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zseval.model.arrays import Mask, Values
+from zseval.model.arrays import Mask, Rows, Values
 from zseval.model.labelsets import LabelSets
 from zseval.promql.errors import EvaluationError
 from zseval.promql.exec.context import Context, Query
@@ -167,21 +167,36 @@ def _result_labels(
 
 def _and(left: Vector, right: Vector, matching: VectorMatching, ctx: Context) -> Vector:
     sides = signatures(left.labels, right.labels, matching, ctx.query)
-    found = any_per_group(right.mask(), sides.right, sides.count)
-    return left.with_values(left.values, mask_and(left.present, found[sides.left]))
+    return _masked(left, _found(right, sides.right, sides.count)[sides.left])
 
 
 def _unless(left: Vector, right: Vector, matching: VectorMatching, ctx: Context) -> Vector:
     sides = signatures(left.labels, right.labels, matching, ctx.query)
-    found = any_per_group(right.mask(), sides.right, sides.count)
-    return left.with_values(left.values, mask_and(left.present, ~found[sides.left]))
+    return _masked(left, ~_found(right, sides.right, sides.count)[sides.left])
+
+
+def _found(vector: Vector, ids: Rows, count: int) -> Mask:
+    """bool[G, K]: at which steps each signature has a row; bool[G, 1] where that is the same at all."""
+    if vector.present is not None:
+        return any_per_group(vector.present, ids, count)
+    found = np.zeros((count, 1), dtype=np.bool_)
+    found[ids] = True
+    return found
+
+
+def _masked(vector: Vector, keep: Mask) -> Vector:
+    """Where keep, bool[S, K] or bool[S, 1], is set as well."""
+    if keep.all():
+        return vector
+    return vector.with_values(
+        vector.values, mask_and(vector.present, np.broadcast_to(keep, vector.values.shape))
+    )
 
 
 def _or(left: Vector, right: Vector, matching: VectorMatching, ctx: Context) -> Vector:
     query = ctx.query
     sides = signatures(left.labels, right.labels, matching, query)
-    found = any_per_group(left.mask(), sides.left, sides.count)
-    added = right.mask() & ~found[sides.right]
+    added = _masked(right, ~_found(left, sides.left, sides.count)[sides.right])
 
     def make() -> LabelSets:
         both = LabelSets.concat([left.labels, right.labels])
@@ -192,7 +207,7 @@ def _or(left: Vector, right: Vector, matching: VectorMatching, ctx: Context) -> 
     if left.drop_name is not None or right.drop_name is not None:
         drop = np.concatenate([_marks(left), _marks(right)])
     values = np.concatenate([left.values, right.values])
-    return merged(Vector(labels, values, np.concatenate([left.mask(), added]), drop), ctx)
+    return merged(Vector(labels, values, np.concatenate([left.mask(), added.mask()]), drop), ctx)
 
 
 def _marks(vector: Vector) -> Mask:

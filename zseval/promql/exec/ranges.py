@@ -55,20 +55,27 @@ class RangeVector:
 def windows_of(vector: RangeVector, ctx: Context) -> Iterator[tuple[Rows, Windows]]:
     """The windows of all series, chunk by chunk, without staleness markers, and which series they are."""
     for frame in vector.frames:
-        for rows, times, values, counts in _without_markers(frame):
+        for rows, times, values, counts in _without_markers(_trimmed(frame, vector)):
+            windows = Windows.of(times, values, counts, vector.ends, vector.width)
             for first in range(0, len(rows), CHUNK_SERIES):
                 ctx.query.limits.check()
                 part = slice(first, first + CHUNK_SERIES)
-                yield (
-                    rows[part],
-                    Windows.of(
-                        times if times.ndim == 1 else times[part],
-                        values[part],
-                        None if counts is None else counts[part],
-                        vector.ends,
-                        vector.width,
-                    ),
-                )
+                yield rows[part], windows.pick(part)
+
+
+def _trimmed(frame: Frame, vector: RangeVector) -> Frame:
+    """Without the rows that no window reaches, where series share their times; a view.
+
+    A read may be longer than this vector needs: selectors share reads.
+    """
+    if not frame.is_dense or len(vector.ends) == 0:
+        return frame
+    first = int(np.searchsorted(frame.times, vector.ends.min() - np.int64(vector.width), side="right"))
+    last = int(np.searchsorted(frame.times, vector.ends.max(), side="right"))
+    if last - first == len(frame.times):
+        return frame
+    part = slice(first, max(first, last))
+    return Frame(frame.rows, frame.times[part], frame.values[:, part], None, frame.has_stale)
 
 
 def _without_markers(frame: Frame) -> Iterator[tuple[Rows, Times, Values, Rows | None]]:
