@@ -190,7 +190,7 @@ def window_samples(w: Windows, series: Rows, steps: Rows) -> Iterator[tuple[Rows
     for first in range(0, len(order), _PAIRS):
         batch = order[first : first + _PAIRS]
         rest = -counts[batch]  # ascending
-        live = np.searchsorted(rest, -np.arange(1, counts[batch[0]] + 1), side="right")
+        live = np.searchsorted(rest, -np.arange(1, int(counts[batch[0]]) + 1), side="right")
         yield batch, [w.values[series[batch[:n]], lo[batch[:n]] + j] for j, n in enumerate(live.tolist())]
 
 
