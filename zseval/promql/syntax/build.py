@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from math import isfinite
+from math import isfinite, isinf
 from typing import Any, TypeVar
 
 from zseval.model.duration import DurationError, parse_duration
 from zseval.model.labels import is_valid_name, quote
 from zseval.model.matcher import Matcher, MatchType, RegexError
+from zseval.model.number import format_f
 from zseval.promql.syntax import check
 from zseval.promql.syntax.ast import (
     AggregateExpr,
@@ -280,7 +281,8 @@ class Builder:
 
     def at(self, expr: Expr, _at: Token, time: NumberLiteral) -> Expr:
         if not isfinite(time.value) or abs(time.value) * 1000 >= _INT64:
-            raise Problem(f"timestamp out of bounds for @ modifier: {time.value:f}", expr.span)
+            shown = f"{time.value:f}" if isfinite(time.value) else format_f(time.value)
+            raise Problem(f"timestamp out of bounds for @ modifier: {shown}", expr.span)
         return self._at(expr, round(time.value * 1000), time.span.end)
 
     def at_bound(self, expr: Expr, _at: Token, bound: Token, _left: Token, right: Token) -> Expr:
@@ -413,22 +415,30 @@ def _text(token: Token) -> str:
     try:
         return unquote(token.text)
     except ValueError as error:
-        raise Problem(f"error unquoting string {quote(token.text)}: {error}", token.span) from error
+        raise Problem(str(error), token.span) from error
 
 
 def _number(token: Token) -> float:
     """A number as Go reads it: with a base prefix, a leading 0 or underscores an integer, else a float."""
     text = token.text
     try:
-        value = int(text, 8) if _OCTAL.match(text) else int(text, 0)
-        if abs(value) < _INT64:
-            return float(value)
+        integer = int(text, 8) if _OCTAL.match(text) else int(text, 0)
+        if abs(integer) < _INT64:
+            return float(integer)
     except ValueError:
         pass
     try:
         if "_" in text:
             raise ValueError("underscores")
-        return float(text)
+        number = float(text)
     except ValueError as error:
-        reason = f"strconv.ParseFloat: parsing {quote(text)}: invalid syntax"
-        raise Problem(f"error parsing number: {reason}", token.span) from error
+        raise _number_problem(token, "invalid syntax") from error
+    if isinf(number) and text.lower() != "inf":
+        raise _number_problem(token, "value out of range")
+    return number
+
+
+def _number_problem(token: Token, reason: str) -> Problem:
+    return Problem(
+        f"error parsing number: strconv.ParseFloat: parsing {quote(token.text)}: {reason}", token.span
+    )

@@ -109,7 +109,10 @@ def tokens(text: str) -> Iterator[Token]:
             case "LEFT_BRACE":
                 in_braces = True
             case "RIGHT_BRACE" if not in_braces:
-                raise Problem("unexpected right brace '}'", token.span)
+                raise Problem("unexpected character: '}'", token.span)
+            case "EQL_REGEX" | "NEQ_REGEX" if not in_braces:
+                first = token.text[0]
+                raise Problem(f"unexpected character after '{first}': '~'", token.span)
             case "RIGHT_BRACE":
                 in_braces = False
             case "LEFT_PAREN":
@@ -134,7 +137,7 @@ def tokens(text: str) -> Iterator[Token]:
     if in_braces:
         raise Problem("unexpected end of input inside braces", end)
     if bracket >= 0:
-        raise Problem("unclosed left bracket", end)
+        raise Problem("unexpected end of input in duration expression", end)
     if parens:
         raise Problem("unclosed left parenthesis", end)
 
@@ -144,6 +147,9 @@ def _outside(text: str, start: int, *, in_brackets: bool) -> Token:
     if char in "0123456789" or (char == "." and text[start + 1 : start + 2].isdigit()):
         return _number(text, start)
     if char in "\"'`":
+        if in_brackets:
+            reason = f"unexpected character in duration expression: {go_quote_char(char)}"
+            raise Problem(reason, Span(start, start + 1))
         return _string(text, start)
     if in_brackets and char == ":":
         return Token("COLON", ":", Span(start, start + 1))
@@ -197,10 +203,8 @@ def _number(text: str, start: int) -> Token:
     best = max((match for match in (duration, number) if match), key=lambda match: match.end())
     end = best.end()
     after = text[end : end + 1]
-    if after and (after.isalnum() or after == "_"):
-        while end < len(text) and (text[end].isalnum() or text[end] == "_"):
-            end += 1
-        raise Problem(f"bad number or duration syntax: {quote(text[start:end])}", Span(start, end))
+    if after and (after.isalnum() or after in "_."):
+        raise Problem(f"bad number or duration syntax: {quote(text[start : end + 1])}", Span(start, end + 1))
     kind = "DURATION" if best is duration else "NUMBER"
     return Token(kind, best.group(), Span(start, end))
 
@@ -208,6 +212,8 @@ def _number(text: str, start: int) -> Token:
 def _string(text: str, start: int) -> Token:
     match = _STRING.match(text, start)
     if match is None:
-        kind = "raw string" if text[start] == "`" else "quoted string"
-        raise Problem(f"unterminated {kind}", Span(start, len(text)))
+        if text[start] == "`":
+            raise Problem("unterminated raw string", Span(start, len(text)))
+        reason = "escape sequence not terminated" if text.endswith("\\") else "unterminated quoted string"
+        raise Problem(reason, Span(start, len(text)))
     return Token("STRING", match.group(), Span(start, match.end()))

@@ -164,7 +164,7 @@ def _in_braces(last: str) -> str:
 
 
 def _in_brackets(last: str, history: list[Token]) -> tuple[str, str]:
-    if last == "LEFT_BRACKET":
+    if last in ("LEFT_BRACKET", "STEP", "RANGE"):
         return "subquery or range selector", _DURATION
     if last == "COLON":
         return "subquery selector", f'{_DURATION}, or "]"'
