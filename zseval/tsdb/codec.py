@@ -10,7 +10,8 @@ Each column is stored in the smallest form that gives back its exact bits:
     tail 5, 6       float64 whose upper three or two bytes are the same in every row
     float64         the rest
 
-"Integers" are m with value == m / 10**k bit for bit for one k a column, so that 0.25 and 12.5 qualify.
+"Integers" are m with value == m / scale bit for bit, for one scale a column: a power of ten, so that
+0.25 and 12.5 qualify, or the inverse of a memory page, whose multiples are what memory gauges count in.
 Empty cells (absent, stale) are kept apart as bit masks and bridged with a neighbour's value, so that a
 gap does not spoil its column. Everything is one numpy operation for all columns of a form; decoding
 touches only the columns asked for.
@@ -29,7 +30,7 @@ from zseval.model.staleness import ABSENT_NAN, STALE_NAN, is_absent, is_empty, i
 from zseval.tsdb.forms import (
     DECODERS,
     OFFSET_BITS,
-    POWERS,
+    SCALES,
     STEP_BITS,
     TAIL_BYTES,
     Form,
@@ -157,10 +158,10 @@ def _encode_chunk(values: Values, parts: _Parts) -> NDArray[np.uint8]:
     if constant.any():
         _add(parts, Form.CONSTANT, base=values[constant, 0])
     varying = np.flatnonzero(~constant)
-    mantissas, exponents = _mantissas(values[varying])
-    whole = np.flatnonzero(exponents >= 0)
+    mantissas, scales = _mantissas(values[varying])
+    whole = np.flatnonzero(scales >= 0)
     chosen = np.full(len(varying), Form.FLOAT_64, dtype=np.uint8)
-    chosen[whole] = _encode_integers(mantissas[whole], exponents[whole], parts)
+    chosen[whole] = _encode_integers(mantissas[whole], scales[whole], parts)
     rest = np.flatnonzero(chosen == Form.FLOAT_64)
     chosen[rest] = _encode_floats(values[varying[rest]], parts)
     forms[varying] = chosen
@@ -169,7 +170,7 @@ def _encode_chunk(values: Values, parts: _Parts) -> NDArray[np.uint8]:
 
 _NO_DATA: NDArray[np.generic] = np.empty((0, 0), dtype=np.uint8)
 _NO_FLOATS: Values = np.empty(0, dtype=np.float64)
-_NO_EXPONENTS = np.empty(0, dtype=np.int8)
+_NO_SCALES = np.empty(0, dtype=np.int8)
 
 
 def _add(
@@ -178,27 +179,27 @@ def _add(
     data: NDArray[np.generic] = _NO_DATA,
     base: Values = _NO_FLOATS,
     step: Values = _NO_FLOATS,
-    exponent: NDArray[np.int8] = _NO_EXPONENTS,
+    scale: NDArray[np.int8] = _NO_SCALES,
 ) -> None:
-    parts.setdefault(form, []).append(Group(data, base, step, exponent))
+    parts.setdefault(form, []).append(Group(data, base, step, scale))
 
 
 def _mantissas(values: Values) -> tuple[Values, NDArray[np.int8]]:
-    """float64[S, R] integers m and int8[S] exponents k with values == m / 10**k; k is -1 where none fits."""
+    """float64[S, R] integers m, int8[S] scales k with values == m / SCALES[k]; k is -1 where none fits."""
     mantissas = np.empty_like(values)
-    exponents = np.full(len(values), -1, dtype=np.int8)
+    scales = np.full(len(values), -1, dtype=np.int8)
     probes = values[:, np.linspace(0, values.shape[1] - 1, _PROBES).astype(np.intp)]
     pending = np.arange(len(values), dtype=np.intp)
-    for exponent, scale in enumerate(POWERS):
+    for number, scale in enumerate(SCALES):
         if not len(pending):
             break
         likely = pending[_scaled(probes[pending], scale)[1]]
         scaled, exact = _scaled(values[likely], scale)
         done = likely[exact]
         mantissas[done] = scaled[exact]
-        exponents[done] = exponent
-        pending = pending[exponents[pending] < 0]
-    return mantissas, exponents
+        scales[done] = number
+        pending = pending[scales[pending] < 0]
+    return mantissas, scales
 
 
 def _scaled(values: Values, scale: np.float64) -> tuple[Values, Mask]:
@@ -209,7 +210,7 @@ def _scaled(values: Values, scale: np.float64) -> tuple[Values, Mask]:
         return scaled, (same & (np.abs(scaled) <= _LIMIT)).all(axis=1)
 
 
-def _encode_integers(mantissas: Values, exponents: NDArray[np.int8], parts: _Parts) -> NDArray[np.uint8]:
+def _encode_integers(mantissas: Values, scales: NDArray[np.int8], parts: _Parts) -> NDArray[np.uint8]:
     """Add integer columns [S, R]; returns their forms, FLOAT_64 for those too wide for 32 bits."""
     forms = np.full(len(mantissas), Form.FLOAT_64, dtype=np.uint8)
     if not len(mantissas):
@@ -226,10 +227,10 @@ def _encode_integers(mantissas: Values, exponents: NDArray[np.int8], parts: _Par
             continue
         if form in OFFSET_BITS:
             data = pack(mantissas[where] - low[where, None], OFFSET_BITS[form])
-            _add(parts, form, data, low[where], exponent=exponents[where])
+            _add(parts, form, data, low[where], scale=scales[where])
         else:
             data = pack(steps[where] - least[where, None], STEP_BITS[form])
-            _add(parts, form, data, mantissas[where, 0], least[where], exponents[where])
+            _add(parts, form, data, mantissas[where, 0], least[where], scales[where])
     return forms
 
 

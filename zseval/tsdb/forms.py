@@ -17,7 +17,7 @@ from zseval.model.arrays import Ids, Values
 __all__ = [
     "DECODERS",
     "OFFSET_BITS",
-    "POWERS",
+    "SCALES",
     "STEP_BITS",
     "TAIL_BYTES",
     "Form",
@@ -26,8 +26,10 @@ __all__ = [
     "pack",
 ]
 
-POWERS = np.array([10.0**k for k in range(16)])
-"""10**k, exact."""
+SCALES = np.array([2.0**-12, 2.0**-10, *(10.0**k for k in range(16))])
+"""What integers are divided by to give values: exact numbers, the coarsest unit first."""
+
+_UNIT = 2  # the scale 1
 
 
 class Form(enum.IntEnum):
@@ -60,17 +62,17 @@ class Group:
     """The columns of one form. What does not apply to a form has no rows.
 
     data: its cells, [n, …] of the form's own type.  base: float64[n], the first value, minimum or
-    upper bytes.  step: float64[n], the smallest difference.  exponent: int8[n], k of 10**k.
+    upper bytes.  step: float64[n], the smallest difference.  scale: int8[n], which of SCALES.
     """
 
     data: NDArray[np.generic]
     base: Values
     step: Values
-    exponent: NDArray[np.int8]
+    scale: NDArray[np.int8]
 
     @property
     def nbytes(self) -> int:
-        return self.data.nbytes + self.base.nbytes + self.step.nbytes + self.exponent.nbytes
+        return self.data.nbytes + self.base.nbytes + self.step.nbytes + self.scale.nbytes
 
     @classmethod
     def concat(cls, parts: list[Group]) -> Group:
@@ -80,7 +82,7 @@ class Group:
             np.concatenate([part.data for part in parts]),
             np.concatenate([part.base for part in parts]),
             np.concatenate([part.step for part in parts]),
-            np.concatenate([part.exponent for part in parts]),
+            np.concatenate([part.scale for part in parts]),
         )
 
 
@@ -114,10 +116,10 @@ def _unpack(data: NDArray[np.generic], slots: Ids, bits: int, lo: int, hi: int) 
     return whole[:, lo - even : hi - even]
 
 
-def _unscale(out: Values, exponents: NDArray[np.int8]) -> None:
-    """Divide each column by its power of ten, in place."""
-    if exponents.any():
-        out /= POWERS[exponents][:, None]
+def _unscale(out: Values, scales: NDArray[np.int8]) -> None:
+    """Divide each column by its scale, in place."""
+    if (scales != _UNIT).any():
+        out /= SCALES[scales][:, None]
 
 
 def _decode_constant(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
@@ -126,13 +128,13 @@ def _decode_constant(group: Group, slots: Ids, bits: int, lo: int, hi: int, out:
 
 def _decode_offsets(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
     np.add(_unpack(group.data, slots, bits, lo, hi), group.base[slots][:, None], out=out)
-    _unscale(out, group.exponent[slots])
+    _unscale(out, group.scale[slots])
 
 
 def _decode_linear(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
     np.multiply(group.step[slots][:, None], np.arange(lo, hi), out=out)
     out += group.base[slots][:, None]
-    _unscale(out, group.exponent[slots])
+    _unscale(out, group.scale[slots])
 
 
 def _decode_steps(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
@@ -141,7 +143,7 @@ def _decode_steps(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Va
     np.add(_unpack(group.data, slots, bits, 0, hi - 1), group.step[slots][:, None], out=sums[:, 1:])
     np.cumsum(sums, axis=1, out=sums)  # exact: every partial sum is one of the column's own integers
     out[:] = sums[:, lo:]
-    _unscale(out, group.exponent[slots])
+    _unscale(out, group.scale[slots])
 
 
 def _decode_plain(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
