@@ -48,7 +48,7 @@ def predict_linear(w: Windows, ahead: Values) -> tuple[Values, Mask | None]:
     Upstream counts from the evaluation time: with an offset or `@`, add how much later that is than the end.
     """
     slope = _slope(w)
-    base = w.values[:, :1] if w.values.shape[1] else np.zeros((len(w.values), 1))
+    base = _first_finite(w.values)
     with np.errstate(invalid="ignore", over="ignore"):
         mean = avg_over_time(w.with_values(w.values - base))[0] + base
         there: Values = mean + slope * (ahead - _middle(w))
@@ -58,6 +58,15 @@ def predict_linear(w: Windows, ahead: Values) -> tuple[Values, Mask | None]:
             level = np.broadcast_to(0.0 * ahead, flat.shape)[flat] + first
             there[flat] = np.where(np.isinf(first), np.nan, level)
     return there, w.holding(2)
+
+
+def _first_finite(values: Values) -> Values:
+    """float64[S, 1]: a value of each series to count from; 0 where none is finite."""
+    if values.shape[1] == 0:
+        return np.zeros((len(values), 1))
+    finite = np.isfinite(values)
+    first = np.take_along_axis(values, finite.argmax(axis=1)[:, np.newaxis], axis=1)
+    return np.where(np.isfinite(first), first, 0.0)
 
 
 def _slope(w: Windows) -> Values:
