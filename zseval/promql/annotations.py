@@ -8,6 +8,7 @@ Source: util/annotations/annotations.go upstream.
 from __future__ import annotations
 
 import datetime
+import math
 from dataclasses import dataclass, field
 
 from zseval.errors import Position
@@ -51,8 +52,7 @@ class ForcedMonotonicity:
 
 def _two_digits(value: float) -> str:
     """As Go's `%.2g`."""
-    text = f"{value:.2g}"
-    return text.replace("inf", "+Inf") if text == "inf" else text
+    return f"{value:.2g}" if math.isfinite(value) else format_g(value)
 
 
 def _rfc3339(time_ms: int) -> str:

@@ -84,6 +84,10 @@ class Query:
             return make()
         return self.memo.get(sets, what, make)
 
+    def no_labels(self) -> LabelSets:
+        """One series without labels: those of every scalar, and the same object each time."""
+        return self.memo.get((self.base,), "no labels", lambda: LabelSets.empty(1, self.base))
+
     def symbols_of(self, *sets: LabelSets) -> SymbolTable:
         """The table that knows every string of all these sets."""
         made_up = any(each.symbols is not self.base for each in sets)

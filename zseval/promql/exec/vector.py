@@ -39,7 +39,7 @@ class Vector:
     @classmethod
     def scalar(cls, values: Values, query: Query) -> Vector:
         """A scalar of float64[K]."""
-        return cls(LabelSets.empty(1, query.base), values[np.newaxis, :])
+        return cls(query.no_labels(), values[np.newaxis, :])
 
     @property
     def size(self) -> int:
