@@ -65,6 +65,8 @@ def _run(text: str, first: Token, features: frozenset[str]) -> Expr:
         while True:
             action = states[stack[-1]].get(symbol)
             if action is None:
+                if token.type == "$END" and history == [_EXPRESSION]:
+                    raise Problem("no expression found in input", Span(0, 0))
                 raise Problem(_unexpected(token, history), token.span)
             if action >= 0:
                 stack.append(action)
@@ -110,8 +112,6 @@ def _check_selectors(expr: Expr) -> None:
 
 def _unexpected(token: Token, history: list[Token]) -> str:
     """`unexpected X in CONTEXT, expected Y`, in upstream's words for each context."""
-    if token.type == "$END" and history == [_EXPRESSION]:
-        return "no expression found in input"
     found = f"unexpected {describe(token)}"
     context, expected = _context(history)
     return found + (f" in {context}" if context else "") + (f", expected {expected}" if expected else "")

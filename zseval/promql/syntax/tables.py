@@ -66,16 +66,34 @@ def build(grammar: Path) -> Tables:
     table: Any = parser.parser.parser._parse_table  # lark has no public way to it
     rules: list[tuple[str, int, str]] = []
     numbers: dict[Any, int] = {}
-    for row in table.states.values():
-        for action, argument in row.values():
-            if action is not Shift and argument not in numbers:
+    order = _discovered(table, Shift)
+    renumbered = {state: number for number, state in enumerate(order)}
+    states: list[dict[str, int]] = []
+    for state in order:
+        row: dict[str, int] = {}
+        for symbol, (action, argument) in sorted(table.states[state].items()):
+            if action is Shift:
+                row[str(symbol)] = renumbered[argument]
+                continue
+            if argument not in numbers:
                 numbers[argument] = len(rules)
                 rules.append((argument.origin.name, len(argument.expansion), _method(argument)))
-    states: list[dict[str, int]] = [{} for _ in table.states]
-    for state, row in table.states.items():
-        for symbol, (action, argument) in sorted(row.items()):
-            states[state][str(symbol)] = argument if action is Shift else ~numbers[argument]
-    return Tables(states, rules, table.start_states["start"], table.end_states["start"])
+            row[str(symbol)] = ~numbers[argument]
+        states.append(row)
+    start, end = table.start_states["start"], table.end_states["start"]
+    return Tables(states, rules, renumbered[start], renumbered[end])
+
+
+def _discovered(table: Any, shift: Any) -> list[Any]:
+    """The states as they are reached from the start; the order lark gives them changes from run to run."""
+    order = [table.start_states["start"]]
+    seen = set(order)
+    for state in order:  # grows while it is read
+        for _, (action, argument) in sorted(table.states[state].items()):
+            if action is shift and argument not in seen:
+                seen.add(argument)
+                order.append(argument)
+    return order
 
 
 def _method(rule: Any) -> str:
