@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import inf, isnan
 
-__all__ = ["format_e", "format_f", "format_g", "format_sample"]
+__all__ = ["format_e", "format_f", "format_fixed", "format_g", "format_sample"]
 
 _G_LARGEST_EXPONENT = 6  # strconv decides the layout of shortest digits as if 6 were asked for
 
@@ -47,6 +47,11 @@ def format_f(value: float) -> str:
     if point >= len(digits):
         return f"{sign}{digits}{'0' * (point - len(digits))}"
     return f"{sign}{digits[:point]}.{digits[point:]}"
+
+
+def format_fixed(value: float, places: int) -> str:
+    """As Go's `%.<places>f`: `1.500`; not the shortest digits."""
+    return _special(value) or f"{value:.{places}f}"
 
 
 def format_e(value: float, precision: int = -1) -> str:

@@ -10,14 +10,15 @@ __all__ = ["EvaluationError", "ParseError", "QueryCanceledError", "QueryTimeoutE
 class ParseError(PromQLError):
     """A text that is not PromQL, or whose types do not fit (`bad_data`).
 
-    `str()` is Prometheus' text: `1:5: parse error: …`. position counts from 1.
+    `str()` is Prometheus' text: `1:5: parse error: …`. position counts from 1, its column in bytes of
+    UTF-8, as Prometheus counts; an empty query has no position to name.
     """
 
     def __init__(self, message: str, position: Position, query: str) -> None:
         self.message = message
         self.position = position
         self.query = query
-        super().__init__(f"{position}: parse error: {message}")
+        super().__init__(f"{position if query else 'unknown position'}: parse error: {message}")
 
 
 class EvaluationError(PromQLError):

@@ -1,39 +1,60 @@
 """Parser: text to a checked tree, or a ParseError that says what was found where, and what was expected.
 
 The lexer's tokens drive the LALR tables; the Builder makes nodes as rules are reduced. Both are linear
-in the text, and neither recurses.
+in the text, and neither recurses. As in yacc, a state that reduces whatever comes does so before the
+next token is read: which of two errors in a text is reported rests on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from zseval.model.matcher import Matcher
 from zseval.promql.syntax import tables
-from zseval.promql.syntax.ast import Call, Expr, Span, VectorSelector, children
-from zseval.promql.syntax.build import Builder
-from zseval.promql.syntax.check import check_selector
-from zseval.promql.syntax.lexer import AGGREGATORS, Problem, Token, describe, tokens
+from zseval.promql.syntax.ast import Expr, VectorSelector
+from zseval.promql.syntax.build import Builder, Reduction, reductions
+from zseval.promql.syntax.check import check, check_depth
+from zseval.promql.syntax.lexer import Lexer, Problem, Token, describe
 
 __all__ = ["parse", "parse_series_selector"]
 
-_EXPRESSION = Token("START_EXPRESSION", "", Span(0, 0))
-_SELECTOR = Token("START_SELECTOR", "", Span(0, 0))
-_GROUPING = frozenset({"BY", "WITHOUT", "ON", "IGNORING", "GROUP_LEFT", "GROUP_RIGHT"})
+_EXPRESSION = Token("START_EXPRESSION", "", 0, 0)
+_SELECTOR = Token("START_SELECTOR", "", 0, 0)
+_NO_FEATURES: frozenset[str] = frozenset()
+
 _DURATION = "number, duration, step(), or range()"
+MESSAGES = {
+    "expected_offset": f" in offset, expected {_DURATION}",
+    "expected_at": " in @, expected timestamp",
+    "expected_range": f" in subquery or range selector, expected {_DURATION}",
+    "expected_range_end": ' in subquery or range, expected ":" or "]"',
+    "expected_step": f' in subquery selector, expected {_DURATION.replace(", or", ",")}, or "]"',
+    "expected_step_end": ' in subquery selector, expected "]"',
+    "expected_aggregation": " in aggregation",
+    "expected_label_list": ' in grouping opts, expected "("',
+    "expected_label_end": ' in grouping opts, expected "," or ")"',
+    "expected_label": " in grouping opts, expected label",
+    "expected_matcher_end": ' in label matching, expected "," or "}"',
+    "expected_matcher_value": " in label matching, expected string",
+    "expected_match_op": " in label matching, expected label matching operator",
+    "expected_matcher": ' in label matching, expected identifier or "}"',
+}
+"""What to say after `unexpected X`, by the grammar's rules for ERROR."""
 
 
-def parse(text: str, *, features: frozenset[str] = frozenset()) -> Expr:
+def parse(text: str, *, features: frozenset[str] = _NO_FEATURES) -> Expr:
     """The tree of an expression, its types checked.
 
     features: upstream's names of the experimental ones switched on.
     Raises ParseError, with Prometheus' message and position.
     """
+    builder = Builder(features)
     try:
-        expr = _run(text, _EXPRESSION, features)
-        _check_selectors(expr)
+        expr = _run(text, _EXPRESSION, builder)
+        check_depth(expr)
+        check(expr, text, builder.written)
     except Problem as problem:
         raise problem.as_error(text) from None
     return expr
@@ -42,135 +63,94 @@ def parse(text: str, *, features: frozenset[str] = frozenset()) -> Expr:
 def parse_series_selector(text: str) -> tuple[Matcher, ...]:
     """The matchers of a bare selector, as in `match[]`; it may match everything. Raises ParseError."""
     try:
-        selector = _run(text, _SELECTOR, frozenset())
-        assert isinstance(selector, VectorSelector)
+        selector = _run(text, _SELECTOR, Builder(_NO_FEATURES))
     except Problem as problem:
         raise problem.as_error(text) from None
+    assert isinstance(selector, VectorSelector), "the grammar takes nothing else after this start"
     return selector.matchers
 
 
+@dataclass(frozen=True, slots=True)
+class _Automaton:
+    """The tables, made ready to run.
+
+    rows, defaults, start, end: as in Tables.
+    waits: for each state, whether the next token decides.
+    rules: symbol, length, and the method that makes the value (None: hand the only child on).
+    """
+
+    rows: list[dict[str, int]]
+    defaults: list[int | None]
+    waits: list[bool]
+    rules: list[tuple[str, int, Reduction | None]]
+    names: list[str]
+    start: int
+    end: int
+
+
 @cache
-def _tables() -> tables.Tables:
-    return tables.load()
+def _automaton() -> _Automaton:
+    loaded = tables.load()
+    names = [name for _, _, name in loaded.rules]
+    rules = [
+        (symbol, length, method)
+        for (symbol, length, _), method in zip(loaded.rules, reductions(names), strict=True)
+    ]
+    waits = [
+        default is None or any(not symbol.islower() for symbol in row)
+        for row, default in zip(loaded.rows, loaded.defaults, strict=True)
+    ]
+    return _Automaton(loaded.rows, loaded.defaults, waits, rules, names, loaded.start, loaded.end)
 
 
-def _run(text: str, first: Token, features: frozenset[str]) -> Expr:
-    table, builder = _tables(), Builder(features)
-    states, rules = table.states, table.rules
-    stack: list[int] = [table.start]
+def _run(text: str, first: Token, builder: Builder) -> Expr:
+    """What the Builder makes of a text. Raises Problem."""
+    automaton = _automaton()
+    rows, defaults, waits, rules = automaton.rows, automaton.defaults, automaton.waits, automaton.rules
+    read = Lexer(text).next
+    state, end = automaton.start, automaton.end
+    states: list[int] = [state]
     values: list[Any] = []
-    history: list[Token] = []
-    for token in _with_ends(text, first):
-        symbol = token.type
-        while True:
-            action = states[stack[-1]].get(symbol)
-            if action is None:
-                if token.type == "$END" and history == [_EXPRESSION]:
-                    raise Problem("no expression found in input", Span(0, 0))
-                raise Problem(_unexpected(token, history), token.span)
-            if action >= 0:
-                stack.append(action)
-                values.append(token)
-                break
-            origin, length, name = rules[~action]
-            if length:
-                children_ = values[-length:]
-                del values[-length:], stack[-length:]
-            else:
-                children_ = []
-            values.append(getattr(builder, name)(*children_) if name else children_[0])
-            stack.append(states[stack[-1]][origin])
-            if stack[-1] == table.end:
+    token: Token | None = first
+    while True:
+        action = defaults[state]
+        if waits[state]:
+            if token is None:
+                token = read()
+            action = rows[state].get(token.type, action)
+            if state == end and token.type == "$END":
                 result: Expr = values[-1]
                 return result
-        history.append(token)
-    raise AssertionError("the tables accept or refuse the end of input")
+            if action is None:
+                raise _unexpected(token, states, values, automaton)
+            if action >= 0:
+                state = action
+                states.append(state)
+                values.append(token)
+                token = None
+                continue
+        assert action is not None, "a state that does not wait has a default"
+        symbol, length, method = rules[~action]
+        if method is None:
+            states.pop()
+        elif length:
+            values[-length:] = [method(builder, *values[-length:])]
+            del states[-length:]
+        else:
+            values.append(method(builder))
+        state = rows[states[-1]][symbol]
+        states.append(state)
 
 
-def _with_ends(text: str, first: Token) -> Iterable[Token]:
-    yield first
-    yield from tokens(text)
-    end = Span(len(text), len(text))
-    yield Token("$END", "", end)
-
-
-def _check_selectors(expr: Expr) -> None:
-    """Every selector but the second argument of info(), which may match everything."""
-    pending: list[Expr] = [expr]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, VectorSelector):
-            check_selector(node)
-        below = children(node)
-        if isinstance(node, Call) and node.func == "info":
-            below = below[:1]
-        pending.extend(reversed(below))
-
-
-# What to say of a token that does not fit ----------------------------------------------------------
-
-
-def _unexpected(token: Token, history: list[Token]) -> str:
-    """`unexpected X in CONTEXT, expected Y`, in upstream's words for each context."""
+def _unexpected(token: Token, states: list[int], values: list[Any], automaton: _Automaton) -> Problem:
+    """The innermost rule for ERROR among the states on the stack says what was expected."""
+    if token.type == "$END" and values == [_EXPRESSION]:
+        return Problem("no expression found in input", 0)
     found = f"unexpected {describe(token)}"
-    context, expected = _context(history)
-    return found + (f" in {context}" if context else "") + (f", expected {expected}" if expected else "")
-
-
-def _context(history: list[Token]) -> tuple[str, str]:
-    last = history[-1].type
-    opened = _innermost(history)
-    if opened is not None and opened.type == "LEFT_BRACE":
-        return "label matching", _in_braces(last)
-    if opened is not None and opened.type == "LEFT_BRACKET":
-        return _in_brackets(last, history)
-    if opened is not None and _opens_grouping(opened, history):
-        return "grouping opts", "label" if last in ("LEFT_PAREN", "COMMA") else '"," or ")"'
-    if last == "OFFSET":
-        return "offset", _DURATION
-    if last == "AT":
-        return "@", "timestamp"
-    if last in ("BY", "WITHOUT", "ON", "IGNORING"):
-        return "grouping opts", '"("'
-    return ("aggregation", "") if last in AGGREGATORS else ("", "")
-
-
-def _innermost(history: list[Token]) -> Token | None:
-    """The bracket, brace or parenthesis that is still open."""
-    depth = 0
-    for token in reversed(history):
-        if token.type in ("RIGHT_PAREN", "RIGHT_BRACE", "RIGHT_BRACKET"):
-            depth += 1
-        elif token.type in ("LEFT_PAREN", "LEFT_BRACE", "LEFT_BRACKET"):
-            if depth == 0:
-                return token
-            depth -= 1
-    return None
-
-
-def _opens_grouping(opened: Token, history: list[Token]) -> bool:
-    before = history[history.index(opened) - 1]
-    return opened.type == "LEFT_PAREN" and before.type in _GROUPING
-
-
-def _in_braces(last: str) -> str:
-    if last in ("LEFT_BRACE", "COMMA"):
-        return 'identifier or "}"'
-    if last in ("EQL", "NEQ", "EQL_REGEX", "NEQ_REGEX"):
-        return "string"
-    if last == "IDENTIFIER":
-        return "label matching operator"
-    return '"," or "}"'
-
-
-def _in_brackets(last: str, history: list[Token]) -> tuple[str, str]:
-    if last in ("LEFT_BRACKET", "STEP", "RANGE"):
-        return "subquery or range selector", _DURATION
-    if last == "COLON":
-        return "subquery selector", f'{_DURATION}, or "]"'
-    colon = any(token.type == "COLON" for token in history[_position(history) :])
-    return ("subquery selector", '"]"') if colon else ("subquery or range", '":" or "]"')
-
-
-def _position(history: list[Token]) -> int:
-    return max(index for index, token in enumerate(history) if token.type == "LEFT_BRACKET")
+    for state in reversed(states):
+        after = automaton.rows[state].get("ERROR", -1)
+        if after >= 0:
+            rule = automaton.defaults[after]
+            assert rule is not None, "ERROR ends every rule that it is in"
+            return Problem(found + MESSAGES[automaton.names[~rule]], token.start)
+    return Problem(found, token.start)

@@ -1,83 +1,76 @@
-"""Go string literals: their value, and characters as Go prints them.
+"""Literals of a query, read as Go reads them: strings with escapes, numbers with bases and underscores.
 
-Source: util/strutil/quote.go upstream, and Go's strconv.
+Source: util/strutil/quote.go and parser.number upstream, and Go's strconv.
 """
 
 from __future__ import annotations
 
-__all__ = ["go_quote_char", "unquote"]
+import re
+from math import inf, isinf
+
+from zseval.model.labels import quote
+
+__all__ = ["number", "quote_char", "unquote"]
 
 _SIMPLE = {
-    "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\",
+    "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v",
+    "\\": "\\", "'": "'", '"': '"',
 }  # fmt: skip
-_OCTAL_DIGITS = "01234567"
-_HEX_DIGITS = "0123456789abcdefABCDEF"
+_ESCAPE = re.compile(
+    r"\\(?:(?P<simple>[abfnrtv\\'\"])|(?P<octal>[0-7]{3})"
+    r"|x(?P<byte>[0-9a-fA-F]{2})|u(?P<short>[0-9a-fA-F]{4})|U(?P<long>[0-9a-fA-F]{8}))"
+)
+_OCTAL = re.compile(r"0(?:_?[0-7])+\Z")
+_LARGEST_INT = 2**63 - 1
 
 
 def unquote(literal: str) -> str:
-    """The value of a literal in double quotes, single quotes or backquotes.
+    r"""The value of a string literal that the lexer has taken.
 
-    Raises ValueError with upstream's words for a bad escape. Bytes written as \\x or octal form UTF-8 with
-    their neighbours; what is not UTF-8 becomes the replacement character.
+    Bytes written as `\xff` or octal form UTF-8 with their neighbours; what is no UTF-8 becomes the
+    replacement character (Go keeps the bytes, and replaces them when it writes JSON).
     """
-    quote, body = literal[0], literal[1:-1]
-    if quote == "`":
+    body = literal[1:-1]
+    if literal[0] == "`" or "\\" not in body:
         return body
-    if "\\" not in body:
-        return body
-    out = bytearray()
-    position = 0
-    while position < len(body):
-        char = body[position]
-        if char != "\\":
-            out += char.encode()
-            position += 1
-            continue
-        piece, position = _escape(body, position + 1, quote)
-        out += piece
-    return out.decode("utf-8", "replace")
+    encoded = _ESCAPE.sub(_as_bytes, body).encode("utf-8", "surrogateescape")
+    return encoded.decode("utf-8", "replace")
 
 
-def _escape(body: str, start: int, quote: str) -> tuple[bytes, int]:
-    """The bytes of the escape whose character after the backslash is `body[start]`, and where it ends."""
-    char = body[start]
-    if char == quote:
-        return char.encode(), start + 1
-    if char in _SIMPLE:
-        return _SIMPLE[char].encode(), start + 1
-    if char in _OCTAL_DIGITS:
-        code = _code(body, start, 3, _OCTAL_DIGITS, 8)
-        if code > 255:
-            raise ValueError("escape sequence is an invalid Unicode code point")
-        return bytes([code]), start + 3
-    width = {"x": 2, "u": 4, "U": 8}.get(char)
-    if width is None:
-        raise ValueError(f"unknown escape sequence {_rune(char)}")
-    code = _code(body, start + 1, width, _HEX_DIGITS, 16)
-    if char == "x":
-        return bytes([code]), start + 1 + width
-    if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-        raise ValueError("escape sequence is an invalid Unicode code point")
-    return chr(code).encode(), start + 1 + width
+def _as_bytes(match: re.Match[str]) -> str:
+    """The text of an escape; a byte above 127 as the surrogate that encodes to it."""
+    if match["simple"]:
+        return _SIMPLE[match["simple"]]
+    if match["short"] or match["long"]:
+        return chr(int(match["short"] or match["long"], 16))
+    code = int(match["octal"], 8) if match["octal"] else int(match["byte"], 16)
+    return chr(code) if code < 128 else chr(0xDC00 + code)
 
 
-def _code(body: str, start: int, width: int, digits: str, base: int) -> int:
-    text = body[start : start + width]
-    for char in text:
-        if char not in digits:
-            raise ValueError(f"illegal character {_rune(char)} in escape sequence")
-    if len(text) < width:
-        raise ValueError("escape sequence not terminated")
-    return int(text, base)
+def number(text: str) -> float:
+    """The value of a number: an int64 with base prefix, leading 0 or underscores; else a float.
+
+    Raises ValueError with Go's words.
+    """
+    try:
+        value = int(text, 8) if _OCTAL.match(text) else int(text, 0)
+        if value <= _LARGEST_INT:
+            return float(value)
+    except ValueError:
+        pass  # not an integer: Go, too, tries the float next
+    try:
+        result = float(text)
+    except ValueError:
+        raise ValueError(f"strconv.ParseFloat: parsing {quote(text)}: invalid syntax") from None
+    if isinf(result) and text[-1] not in "fF":
+        raise ValueError(f"strconv.ParseFloat: parsing {quote(text)}: value out of range")
+    return inf if isinf(result) else result
 
 
-def _rune(char: str) -> str:
-    """As Go's %#U: `U+0063 'c'`."""
-    return f"U+{ord(char):04X} '{char}'"
-
-
-def go_quote_char(char: str) -> str:
-    """A character as Go's %q prints a rune: `'x'`."""
-    if not char:
-        return "end of input"
-    return "'" + {"'": "\\'", "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(char, char) + "'"
+def quote_char(char: str) -> str:
+    """A character as Go's %q prints a rune; "" stands for the end of input."""
+    if not char or "\ud800" <= char <= "\udfff":
+        return "'\ufffd'"
+    if char == "'":
+        return "'\\''"
+    return "'" + (char if char == '"' else quote(char)[1:-1]) + "'"
