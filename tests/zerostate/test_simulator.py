@@ -124,7 +124,7 @@ def test_the_same_seed_and_time_give_the_same_pages_and_another_seed_gives_other
 INCIDENTS = (Incident("ServiceDown", 100.0, 400.0), Incident("CriticalTaskFailureRate", 250.0, 700.0))
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.floats(0.0, 900.0), max_size=12))
 def test_the_steps_in_which_a_time_is_reached_make_no_difference(stops: list[float]) -> None:
     wandering, straight = Network(3, INCIDENTS), Network(3, INCIDENTS)
@@ -299,6 +299,7 @@ def test_the_fault_table_names_only_what_exists() -> None:
             assert set(change) <= known
 
 
+@settings(deadline=None)
 @given(
     st.floats(0.001, 1e6),
     st.floats(0.01, 2.0),
