@@ -100,8 +100,10 @@ def _compile(pattern: str) -> Callable[[str], dict[str, str] | None]:
         match = compiled.fullmatch(text)
         if match is None:
             return None
-        numbered = {str(number): match.group(number) or "" for number in range(compiled.groups + 1)}
-        return numbered | {name: match.group(number) or "" for name, number in compiled.groupindex.items()}
+        found = {str(number): str(match.group(number) or "") for number in range(compiled.groups + 1)}
+        for name, number in compiled.groupindex.items():
+            found[str(name)] = found[str(number)]
+        return found
 
     return groups
 
