@@ -68,6 +68,8 @@ def test_the_same_sample_again_is_no_error_and_no_second_sample() -> None:
 def test_a_label_set_without_labels_and_a_start_timestamp_are_refused() -> None:
     with pytest.raises(InvalidSampleError, match="empty labelset"):
         TSDB().append({"a": ""}, 1.0, 1.0)
+    with pytest.raises(InvalidSampleError):
+        TSDB().resolve([Labels({"a": "b"}), Labels()])
     with pytest.raises(StorageError, match="start timestamps"):
         TSDB().append({"a": "b"}, 1.0, 1.0, start_timestamp=0.5)
 
@@ -267,12 +269,14 @@ def test_repeated_selection_gives_the_same_labels_object() -> None:
 
 def test_a_released_source_goes_with_its_last_block() -> None:
     db = filled(3, 3)
+    table = db.table("t")
     db.release("t")
     assert db.status().open_bytes < 2000
     assert db.status().samples == 9
-    table = db.table("t")
     db.delete([UP], *FOREVER)
     assert db.table("t") is not table
+    with pytest.raises(StorageError, match="'t' was released"):
+        table.append_row(10**6, db.resolve(instances(1)), np.zeros(1), epoch=db.epoch)
     db.release("never heard of")
 
 

@@ -106,22 +106,22 @@ def test_memory_stays_where_it_is_under_churn() -> None:
         nonlocal churned
         for minute in minutes:
             churned += 1
-            labels = [*names(50), *names(50, f"c{churned}-")]
+            labels = [*names(10), *names(40, f"c{churned}-")]
             ids = db.resolve(labels)
-            db.table("t").append_row(MINUTE * minute, ids, np.full(100, float(minute)), epoch=db.epoch)
+            db.table("t").append_row(MINUTE * minute, ids, np.full(50, float(minute)), epoch=db.epoch)
             db.append({"__name__": "one", "n": str(churned)}, 1.0, minute * 60.0)
             db.select([UP], MINUTE * (minute - 5), MINUTE * minute)
 
-    churn(range(150))
+    churn(range(100))
     tracemalloc.start()
     try:
-        churn(range(150, 200))
+        churn(range(100, 150))
         first = tracemalloc.get_traced_memory()[0]
-        churn(range(200, 450))
+        churn(range(150, 300))
         grown = tracemalloc.get_traced_memory()[0] - first
     finally:
         tracemalloc.stop()
-    assert grown < 1_000_000  # 12,500 series came and went; kept, they would be several times that
+    assert grown < 700_000  # 6,000 series came and went; kept, they would be several times that
     assert db.status().num_series < 8000
 
 

@@ -106,9 +106,12 @@ class SealedCells:
 
 
 class SealedBlock:
-    """S encoded columns under R shared times. Only `layout` is replaced, when series are renumbered."""
+    """S encoded columns under R shared times. Only `layout` is replaced, when series are renumbered.
 
-    __slots__ = ("_base_ms", "_offsets", "cells", "layout", "max_time_ms", "min_time_ms")
+    samples: how many cells hold one.  nbytes: of its arrays, without the layout, which it mostly shares.
+    """
+
+    __slots__ = ("_offsets", "cells", "layout", "max_time_ms", "min_time_ms", "nbytes", "samples")
 
     def __init__(self, layout: Layout, times: Times, encoded: Columns) -> None:
         self.layout = layout
@@ -117,6 +120,8 @@ class SealedBlock:
         fits = self.max_time_ms - self.min_time_ms < 2**31
         self._offsets: NDArray[np.int32] | Times = offsets.astype(np.int32) if fits else offsets
         self.cells = SealedCells(encoded)
+        self.samples = len(times) * len(layout) - encoded.absent.count()
+        self.nbytes: int = encoded.nbytes + self._offsets.nbytes
 
     @classmethod
     def of(cls, layout: Layout, times: Times, values: Values) -> SealedBlock:
@@ -150,17 +155,6 @@ class SealedBlock:
     @property
     def rows(self) -> int:
         return len(self._offsets)
-
-    @property
-    def nbytes(self) -> int:
-        """Of its arrays, without the layout, which it mostly shares."""
-        return self.cells.encoded.nbytes + self._offsets.nbytes
-
-    @property
-    def samples(self) -> int:
-        """How many cells hold a sample."""
-        absent = self.cells.encoded.absent
-        return self.rows * len(self.layout) - int(np.unpackbits(absent.bits, axis=1, count=self.rows).sum())
 
     def without(self, columns: Rows, lo: int, hi: int) -> tuple[SealedBlock | None, int]:
         """This block less rows lo:hi of these columns, and how many samples went; None for an empty one."""

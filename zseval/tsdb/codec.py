@@ -45,6 +45,7 @@ __all__ = ["CHUNK", "Columns", "encode", "encode_chunks"]
 CHUNK = 2048
 """Columns encoded at a time: bounds the temporaries of a wide table to a few MB."""
 
+_DECODED = 256  # columns decoded at a time: what is in between stays in the cache
 _LIMIT = float(2**52)  # integers below it have exact differences in float64
 _PROBES = 4  # rows tried before a whole column is scaled
 _INTEGER_FORMS = tuple(form for form in Form if form in OFFSET_BITS or form in STEP_BITS)  # smallest first
@@ -77,17 +78,25 @@ class Columns:
 
     def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
         """Rows lo:hi of these columns into out, float64[len(columns), hi - lo], absent cells included."""
+        for start in range(0, len(columns), _DECODED):
+            end = start + _DECODED
+            self._decode(columns[start:end], lo, hi, out[start:end])
+
+    def _decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
         forms = self.forms[columns]
         for form, group in self.groups.items():
             where = (forms == form).nonzero()[0]
             if not len(where):
                 continue
+            slots = self.slots[columns[where]]
             decoder, bits = DECODERS[form]
-            if len(where) == len(columns):
-                decoder(group, self.slots[columns], bits, lo, hi, out)
+            if form == Form.CONSTANT:
+                out[where] = group.base[slots][:, None]
+            elif len(where) == len(columns):
+                decoder(group, slots, bits, lo, hi, out)
             else:
                 part = np.empty((len(where), hi - lo), dtype=np.float64)
-                decoder(group, self.slots[columns[where]], bits, lo, hi, part)
+                decoder(group, slots, bits, lo, hi, part)
                 out[where] = part
         for mask, marker in ((self.absent, ABSENT_NAN), (self.stale, STALE_NAN)):
             if len(mask):

@@ -135,7 +135,8 @@ class TSDB:
         timestamp_ms = round(timestamp * 1000)
         value = _storable_value(value)
         with self._head.lock:
-            series = self._resolve(made)
+            series = self._series.resolve(made)
+            self._head.grow(len(self._series))
             verdict = self._head.judge(series, timestamp_ms, value)
             if verdict in _REFUSALS:
                 raise _REFUSALS[verdict]()
@@ -146,9 +147,16 @@ class TSDB:
                 self._head.settle()
 
     def resolve(self, labels: Sequence[Labels]) -> Ids:
-        """Series ids int32[n], creating series as needed; good for the current `epoch`."""
+        """Series ids int32[n], creating series as needed; good for the current `epoch`.
+
+        Raises InvalidSampleError where there is a label set without labels.
+        """
+        if not all(labels):
+            raise InvalidSampleError
         with self._head.lock:
-            return np.array([self._resolve(each) for each in labels], dtype=np.int32)
+            ids = np.array([self._series.resolve(each) for each in labels], dtype=np.int32)
+            self._head.grow(len(self._series))
+            return ids
 
     def table(self, source: str) -> Table:
         """The table of one sample source, made when asked for the first time."""
@@ -157,6 +165,7 @@ class TSDB:
             if table is None:
                 table = Table(source, self._head, self._irregular, self._sizing)
                 self._tables[source] = table
+            table.is_released = False
             return table
 
     def release(self, source: str) -> None:
@@ -268,11 +277,6 @@ class TSDB:
     def _holders(self) -> list[Table | Irregular]:
         """Whatever holds samples."""
         return [*self._tables.values(), self._irregular]
-
-    def _resolve(self, labels: Labels) -> int:
-        series = self._series.resolve(labels)
-        self._head.grow(len(self._series))
-        return series
 
     def _rows_for(self, columns: int) -> int:
         """Rows of a block of so many columns: as many as fit what all open blocks may take together."""

@@ -185,15 +185,11 @@ def _loose_frames(loose: list[LooseSamples]) -> Iterator[Frame]:
     if not len(rows):
         return
     runs = Runs.of_unordered(rows, times, np.concatenate([part.values for part in loose]))
-    rest: list[Rows] = []
-    for group in runs.equal_times():
-        if len(group) * _DENSE_SHARE < len(runs):
-            rest.append(group)
-            continue
+    shared, rest = runs.equal_times(-(-len(runs) // _DENSE_SHARE))
+    for group in shared:
         own_times, values = runs.matrix(group)
         yield from _dense(runs.keys[group], own_times[0], values, np.ones(len(group), dtype=np.bool_))
-    if rest:
-        for ragged in runs.by_length(np.sort(np.concatenate(rest))):
-            own_times, values = runs.padded(ragged, END_OF_TIME, 0.0)
-            has_stale = bool(is_stale(values).any())
-            yield Frame(runs.keys[ragged], own_times, values, runs.counts[ragged], has_stale)
+    for ragged in runs.by_length(rest):
+        own_times, values = runs.padded(ragged, END_OF_TIME, 0.0)
+        has_stale = bool(is_stale(values).any())
+        yield Frame(runs.keys[ragged], own_times, values, runs.counts[ragged], has_stale)

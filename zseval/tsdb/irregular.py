@@ -10,7 +10,7 @@ every sample is sorted a few times in its life.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -31,6 +31,7 @@ _FAN_IN = 8  # segments of a level that become one
 _LONG_ENOUGH = 120  # samples a series; longer ones would compress hardly better
 _LARGEST_MERGE = 1 << 22  # samples: bounds the memory a merge takes to about 200 MB
 _SHARED_LEAST = 4  # series that share their times before a block of their own pays
+_MOST_SHARED = 64  # such blocks of one segment: each costs some objects to keep and to read
 _EXACT = 2**52  # times beyond are not exact in float64
 
 Locate = Callable[[Layout], "Located | None"]
@@ -77,10 +78,10 @@ class Segment:
     min_time_ms: int
     max_time_ms: int
     level: int
+    nbytes: int = field(init=False)
 
-    @property
-    def nbytes(self) -> int:
-        return sum(block.nbytes + block.layout.ids.nbytes for block in self.blocks)
+    def __post_init__(self) -> None:
+        self.nbytes = sum(block.nbytes + block.layout.ids.nbytes for block in self.blocks)
 
     @property
     def blocks(self) -> list[SealedBlock | RaggedBlock]:
@@ -284,19 +285,15 @@ def _runs(parts: Iterator[LooseSamples]) -> Runs:
 def _segment(runs: Runs, level: int) -> Segment:
     """Seal runs whose keys are series ids."""
     shared: list[SealedBlock] = []
-    rest: list[Rows] = []
-    for group in runs.equal_times():
-        if len(group) < _SHARED_LEAST:
-            rest.append(group)
-            continue
+    ragged: list[RaggedBlock] = []
+    groups, rest = runs.equal_times(max(_SHARED_LEAST, len(runs) // _MOST_SHARED))
+    for group in groups:
         times, values = runs.matrix(group)
         shared.append(SealedBlock.of(Layout(runs.keys[group].astype(np.int32)), times[0], values))
-    ragged: list[RaggedBlock] = []
-    if rest:
-        for group in runs.by_length(np.sort(np.concatenate(rest))):
-            times, values = runs.padded(group, 0, ABSENT_NAN)
-            layout = Layout(runs.keys[group].astype(np.int32))
-            ragged.append(RaggedBlock(layout, _padded_on(times, runs.counts[group]), values))
+    for group in runs.by_length(rest):
+        times, values = runs.padded(group, 0, ABSENT_NAN)
+        layout = Layout(runs.keys[group].astype(np.int32))
+        ragged.append(RaggedBlock(layout, _padded_on(times, runs.counts[group]), values))
     return Segment(
         shared, ragged, len(runs.times), len(runs), int(runs.times.min()), int(runs.times.max()), level
     )

@@ -41,6 +41,10 @@ class MaskColumns:
     def __len__(self) -> int:
         return len(self.columns)
 
+    def count(self) -> int:
+        """How many bits are set."""
+        return int(np.count_nonzero(np.unpackbits(self.bits, axis=1, count=self.width)))
+
     @property
     def nbytes(self) -> int:
         return self.columns.nbytes + self.bits.nbytes

@@ -58,28 +58,30 @@ class Runs:
         samples = np.repeat(kept, self.counts)
         return Runs(self.keys[runs], self.counts[runs], self.times[samples], self.values[samples])
 
-    def equal_times(self) -> list[Rows]:
-        """The runs grouped by identical times: run numbers, increasing; largest group first."""
+    def equal_times(self, least: int) -> tuple[list[Rows], Rows]:
+        """Groups of at least so many runs with identical times, and the runs in none; numbers increasing."""
         starts = self.starts
         place = np.arange(len(self.times)) - np.repeat(starts, self.counts)
         weights = _weights(int(self.counts.max()))[place]
         hashes = np.add.reduceat(self.times.view(np.uint64) * weights, starts)
         hashes ^= self.counts.astype(np.uint64) * _MIX
         _, group, sizes = np.unique(hashes, return_inverse=True, return_counts=True)
-        members = np.split(np.argsort(group, kind="stable"), np.cumsum(sizes)[:-1])
-        groups = [part for each in members for part in self._verified(each)]
-        return sorted(groups, key=len, reverse=True)
+        single = np.ones(len(self), dtype=np.bool_)
+        groups: list[Rows] = []
+        for number in np.flatnonzero(sizes >= least):
+            members = np.flatnonzero(group == number)
+            if self._have_equal_times(members):
+                groups.append(members)
+                single[members] = False
+        return groups, np.flatnonzero(single)
 
-    def _verified(self, runs: Rows) -> list[Rows]:
-        """One group, or single runs where two different times happened to have one hash."""
-        if len(runs) == 1:
-            return [runs]
-        same_count = (self.counts[runs] == self.counts[runs[0]]).all()
-        if same_count:
-            times = self.matrix(runs)[0]
-            if (times == times[0]).all():
-                return [runs]
-        return [runs[at : at + 1] for at in range(len(runs))]
+    def _have_equal_times(self, runs: Rows) -> bool:
+        """Whether what the hashes promise is so."""
+        if (self.counts[runs] != self.counts[runs[0]]).any():
+            return False
+        cells = self.starts[runs][:, None] + np.arange(self.counts[runs[0]])
+        times = self.times[cells]
+        return bool((times == times[0]).all())
 
     def matrix(self, runs: Rows) -> tuple[Times, Values]:
         """Times and values [len(runs), T] of runs that all have T samples."""

@@ -6,11 +6,13 @@ first time, and remembered by the array's identity: a source that keeps its ids 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from zseval.errors import StorageError
 from zseval.model.arrays import Ids, Mask, Rows, Values
 from zseval.model.staleness import is_stale
 from zseval.tsdb.block import OpenBlock, SealedBlock
@@ -51,6 +53,10 @@ class _Place:
         self.columns: Rows | slice = slice(0, 0)
 
 
+def _max_time(block: SealedBlock) -> int:
+    return block.max_time_ms
+
+
 def _slice_of(places: Rows) -> Rows | slice:
     """The same places as a slice where they are consecutive: several times faster to write to."""
     first, last = int(places[0]), int(places[-1])
@@ -80,13 +86,16 @@ class Table:
         """One sample for each of `ids`, int32[S], at one time.
 
         values: float64[S]. The ids array must not be changed afterwards: handing in the same object
-        again is the fast path. Raises StaleReferences where `epoch` is not the store's.
+        again is the fast path. Raises StaleReferences where `epoch` is not the store's, StorageError after
+        the table was released.
         """
         if len(ids) != len(values):
             raise ValueError(f"{len(ids)} series and {len(values)} values")
         values = storable(values)
         with self._head.lock:
             self._head.check_epoch(epoch)
+            if self.is_released:
+                raise StorageError(f"the table of {self.source!r} was released")
             if not len(ids):
                 return RowResult()
             place = self._place(ids)
@@ -164,7 +173,9 @@ class Table:
 
     def read(self, locate: Locate, start_ms: int, end_ms: int) -> Source:
         """Rows with start_ms < t <= end_ms of the series that `locate` finds."""
-        pieces = [piece for block in self.blocks for piece in piece_of(block, locate, start_ms, end_ms)]
+        pieces: list[Piece] = []
+        for sealed in self._reaching(start_ms, end_ms):
+            pieces.extend(piece_of(sealed, locate, start_ms, end_ms))
         block = self._open
         if block is not None and block.rows and self._last_ms > start_ms:
             located = locate(block.layout)
@@ -176,10 +187,13 @@ class Table:
 
     def occupied(self, start_ms: int, end_ms: int) -> Iterator[Ids]:
         """Ids of the series with a cell in start_ms < t <= end_ms, perhaps repeated."""
-        for block in self.blocks:
+        whole: Layout | None = None
+        for block in self._reaching(start_ms, end_ms):
             if start_ms < block.min_time_ms and block.max_time_ms <= end_ms:
-                yield block.layout.ids
-            elif block.max_time_ms > start_ms and block.min_time_ms <= end_ms:
+                if block.layout is not whole:
+                    yield block.layout.ids
+                whole = block.layout
+            else:
                 lo, hi = np.searchsorted(block.times, [start_ms, end_ms], side="right").tolist()
                 if lo < hi:
                     yield block.layout.ids[block.cells.occupied(lo, hi)]
@@ -187,6 +201,14 @@ class Table:
             lo, hi = np.searchsorted(self._open.times, [start_ms, end_ms], side="right").tolist()
             if lo < hi:
                 yield self._open.layout.ids[self._open.cells().occupied(lo, hi)]
+
+    def _reaching(self, start_ms: int, end_ms: int) -> Iterator[SealedBlock]:
+        """The sealed blocks that may have rows with start_ms < t <= end_ms."""
+        first = bisect_right(self.blocks, start_ms, key=_max_time)
+        for number in range(first, len(self.blocks)):
+            if self.blocks[number].min_time_ms > end_ms:
+                return
+            yield self.blocks[number]
 
     def layouts(self) -> Iterator[Layout]:
         for block in self.blocks:
@@ -245,7 +267,7 @@ class Table:
         if self._open is not None and is_new_row and self._open.is_full:
             self._roll()
         if self._open is None:
-            self._open = OpenBlock(Layout(place.ids), self._sizing.rows_for(len(place.ids)))
+            self._open = OpenBlock(Layout(place.ids.astype(np.int32)), self._sizing.rows_for(len(place.ids)))
         if place.block is not self._open:
             place.columns = _slice_of(self._columns(place.ids, is_new_row=is_new_row))
             place.block = self._open
