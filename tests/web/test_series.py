@@ -45,7 +45,10 @@ async def test_several_matchers_make_several_sets(serve: Any, database: Any) -> 
     ("path", "message"),
     [
         ("series", "no match[] parameter provided"),
-        ("series?match[]=", 'invalid parameter "match[]": 1:1: parse error: unexpected end of input'),
+        (
+            "series?match[]=",
+            'invalid parameter "match[]": unknown position: parse error: unexpected end of input',
+        ),
         (
             "series?match[]={job=~%22.*%22}",
             'invalid parameter "match[]": match[] must contain at least one non-empty matcher',
