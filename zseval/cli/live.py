@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from zseval.model.duration import format_duration
-from zseval.model.number import format_g
 from zseval.node.snapshot import AlertRow, Snapshot, TargetRow, Transition
 
 __all__ = ["render", "transition_line"]
@@ -22,10 +21,12 @@ _SEVERITY = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
 
 def render(title: str, snapshot: Snapshot, history: Sequence[Transition], *, height: int) -> RenderableType:
     """Everything on one screen of `height` lines; long lists are cut and say so."""
-    room = max(4, (height - 12) // 2)
+    room = max(4, (height - 14) // 2)
     parts: list[RenderableType] = [
         _headline(title, snapshot),
+        Text(),
         _targets(snapshot, room),
+        Text(),
         _alerts(snapshot, room),
     ]
     if snapshot.config_error:
@@ -91,7 +92,7 @@ def _alerts(snapshot: Snapshot, room: int) -> Table:
             Text(alert.state, style=_STATE.get(alert.state, "")),
             Text(alert.severity, style=_SEVERITY.get(alert.severity, "")),
             _ago(snapshot.now_ms - alert.active_at_ms),
-            format_g(alert.value)[:10],
+            f"{alert.value:.4g}",
             alert.summary or str(alert.labels.without("alertname", "severity")),
         )
     if not snapshot.alerts:
