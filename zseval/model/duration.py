@@ -23,6 +23,8 @@ UNITS_MS = {
 }
 _PART = re.compile(r"([0-9]+)([^0-9]+)")
 _MAX_MS = (2**63 - 1) // 1_000_000  # Go's time.Duration counts nanoseconds in an int64
+_LARGEST_COUNT = 2**64 - 1  # Go reads it as a uint64
+_MOST_DIGITS = 21  # one more than that has, so that a longer count is too large as well
 
 
 class DurationError(ZsevalError, ValueError):
@@ -51,10 +53,13 @@ def parse_duration(text: str) -> int:
         if unit not in order:
             raise invalid
         order = order[order.index(unit) + 1 :]
-        total += int(count) * UNITS_MS[unit]
+        value = int(count.lstrip("0")[:_MOST_DIGITS] or "0")  # int() itself refuses some thousand digits
+        if value > _LARGEST_COUNT:
+            raise invalid
+        total += value * UNITS_MS[unit]
+        if total > _MAX_MS:
+            raise DurationError("duration out of range")
         end = part.end()
-    if total > _MAX_MS:
-        raise DurationError("duration out of range")
     return total
 
 

@@ -23,7 +23,6 @@ METRIC_NAME: Final = "__name__"
 
 _LEGACY_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
 _LEGACY_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
-_QUOTED = re.compile(r'[\\"\x00-\x1f\x7f]')
 _ESCAPES = {
     "\\": "\\\\",
     '"': '\\"',
@@ -59,13 +58,28 @@ def is_valid_name(name: str) -> bool:
 
 
 def quote(text: str) -> str:
-    """`text` as a double-quoted Go string literal (as `strconv.Quote` for printable text)."""
-    return '"' + _QUOTED.sub(_escape, text) + '"'
+    r"""`text` as a double-quoted Go string literal, as `strconv.Quote` writes it.
+
+    What Go does not print (controls, format characters, separators but the space) becomes an escape;
+    `str.isprintable` draws that line where Go's `unicode.IsPrint` does. A byte that is no UTF-8, which Python
+    carries as a surrogate (U+DC80 to U+DCFF), is written `\xff` as Go writes it.
+    """
+    if text.isprintable():  # nearly always
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + "".join(map(_escaped, text)) + '"'
 
 
-def _escape(match: re.Match[str]) -> str:
-    char = match.group()
-    return _ESCAPES.get(char) or f"\\x{ord(char):02x}"
+def _escaped(char: str) -> str:
+    if char in _ESCAPES:
+        return _ESCAPES[char]
+    if char.isprintable():
+        return char
+    code = ord(char)
+    if code < 0x20 or code == 0x7F:
+        return f"\\x{code:02x}"
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 class Labels:
