@@ -30,18 +30,23 @@ class Cells(Protocol):
 
     def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
         """Rows lo:hi of the columns into out, float64[n, hi - lo], absent cells included."""
+        ...
 
     def take(self, columns: Rows, lo: int, hi: int) -> Values:
         """The same as an array of its own or, where possible, a view."""
+        ...
 
     def may_be_absent(self, columns: Rows) -> Mask:
         """bool[n], False where a column surely has no absent cell."""
+        ...
 
     def may_be_stale(self, columns: Rows) -> Mask:
         """bool[n], False where a column surely has no staleness marker."""
+        ...
 
     def occupied(self, lo: int, hi: int) -> Mask:
         """bool[S], which columns have a cell in rows lo:hi."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)

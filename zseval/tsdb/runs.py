@@ -79,13 +79,13 @@ class Runs:
         """Whether what the hashes promise is so."""
         if (self.counts[runs] != self.counts[runs[0]]).any():
             return False
-        cells = self.starts[runs][:, None] + np.arange(self.counts[runs[0]])
+        cells = self.starts[runs][:, None] + np.arange(int(self.counts[runs[0]]))
         times = self.times[cells]
         return bool((times == times[0]).all())
 
     def matrix(self, runs: Rows) -> tuple[Times, Values]:
         """Times and values [len(runs), T] of runs that all have T samples."""
-        cells = self.starts[runs][:, None] + np.arange(self.counts[runs[0]])
+        cells = self.starts[runs][:, None] + np.arange(int(self.counts[runs[0]]))
         return self.times[cells], self.values[cells]
 
     def padded(self, runs: Rows, time: int, value: float) -> tuple[Times, Values]:
