@@ -108,9 +108,26 @@ def test_the_empty_value_stands_for_an_absent_label() -> None:
     assert not Matcher(MatchType.NOT_REGEX, "l", "a|").matches_empty
 
 
-def test_a_pattern_that_re2_refuses_is_named_in_the_error() -> None:
-    with pytest.raises(RegexError, match=r"error parsing regexp: .*: `a\(b`"):
-        Matcher(MatchType.REGEX, "l", "a(b")
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("a(b", "missing closing ): `a(b`"),
+        ("[z", "missing closing ]: `[z`"),
+        (")", "unexpected ): `)`"),
+        ("*", "missing argument to repetition operator: `*`"),
+        ("a**", "invalid nested repetition operator: `**`"),
+        ("a{2,1}", "invalid repeat count: `{2,1}`"),
+        ("(?=x)", "invalid or unsupported Perl syntax: `(?=`"),
+        ("(?P<n", "invalid named capture: `(?P<n`"),
+        ("\\8", "invalid escape sequence: `\\8`"),
+        ("[b-a]", "invalid character class range: `b-a`"),
+        ("a\\", "trailing backslash at end of expression: ``"),
+    ],
+)
+def test_a_pattern_that_re2_refuses_is_refused_in_go_words(pattern: str, reason: str) -> None:
+    with pytest.raises(RegexError) as caught:
+        Matcher(MatchType.REGEX, "l", pattern)
+    assert str(caught.value) == f"error parsing regexp: {reason}"
 
 
 def test_a_matcher_prints_as_it_is_written() -> None:

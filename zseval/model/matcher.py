@@ -16,7 +16,7 @@ from functools import lru_cache
 from zseval.errors import ZsevalError
 from zseval.model.labels import METRIC_NAME, is_legacy_label_name, quote
 
-__all__ = ["MatchType", "Matcher", "RegexError", "compile_anchored"]
+__all__ = ["MatchType", "Matcher", "RegexError", "compile_anchored", "regex_error_text"]
 
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
@@ -117,8 +117,29 @@ def _compile_re2(pattern: str) -> Callable[[str], bool]:
     try:
         compiled = re2.compile(pattern, options)
     except re2.error as error:
-        reason = error.args[0] if error.args else error
-        if isinstance(reason, bytes):
-            reason = reason.decode("utf-8", "replace")
-        raise RegexError(f"error parsing regexp: {reason}: `{pattern}`") from error
+        raise RegexError(regex_error_text(error, pattern)) from error
     return lambda value: compiled.fullmatch(value) is not None
+
+
+_GO_REASONS = {
+    "bad repetition operator": "invalid nested repetition operator",
+    "invalid named capture group": "invalid named capture",
+    "invalid perl operator": "invalid or unsupported Perl syntax",
+    "invalid repetition size": "invalid repeat count",
+    "missing )": "missing closing )",
+    "missing ]": "missing closing ]",
+    "no argument for repetition operator": "missing argument to repetition operator",
+    "pattern too large - compile failed": "expression too large",
+    "trailing \\": "trailing backslash at end of expression",
+}
+"""RE2's reasons that Go's regexp/syntax, its translation, words otherwise."""
+
+
+def regex_error_text(error: Exception, pattern: str) -> str:
+    """What Go says of a pattern that RE2 refuses: the reason, and the piece of the pattern it means."""
+    said = error.args[0] if error.args else str(error)
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    reason, separator, piece = text.partition(": ")
+    if not separator:
+        piece = "" if reason.startswith("trailing") else pattern
+    return f"error parsing regexp: {_GO_REASONS.get(reason, reason)}: `{piece}`"
