@@ -111,3 +111,14 @@ def test_label_values_and_names_are_sorted_and_follow_new_series() -> None:
     assert index.values_among("nowhere", some) == []
     assert index.names_among(some) == ["b", "half", "n"]
     assert index.names_among(some[:1]) == ["half", "n"]
+
+
+def test_the_cache_of_resolutions_is_bounded_by_what_it_names() -> None:
+    _, index = filled(30_000)
+    for number in range(20):
+        index.resolve([Matcher(MatchType.NOT_EQUAL, "n", str(number))])
+    assert sum(len(resolved.ids) for _, resolved in index._resolved.values()) <= 120_000
+    assert index._resolved_series == sum(len(resolved.ids) for _, resolved in index._resolved.values())
+    for number in range(2000):
+        index.resolve([Matcher(MatchType.EQUAL, "n", str(number))])
+    assert len(index._resolved) == 1024

@@ -173,7 +173,7 @@ class TSDB:
         with self._head.lock:
             table = self._tables.get(source)
             if table is not None:
-                table.seal()
+                table.rest()
                 table.is_released = True
                 self._forget_released()
 
@@ -304,7 +304,7 @@ class TSDB:
             dropped = drop_before(self._tables.values(), self._irregular, newest - self._retention_ms)
         for table in self._tables.values():
             if table.has_open and table.last_row_ms < newest - _IDLE_MS:
-                table.seal()
+                table.rest()
         if self._irregular.buffer_begins_before(newest - _IDLE_MS):
             self._irregular.seal()
         if self._retention_bytes is not None:

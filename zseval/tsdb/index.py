@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -26,10 +25,9 @@ from zseval.tsdb.series import SeriesTable
 
 __all__ = ["Index", "Resolved"]
 
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
-
 _RESOLVED_KEPT = 1024  # selectors of a few hundred rules and a dashboard or two
+_RESOLVED_TIMES = 4  # together they may name so many times the series there are
+_RESOLVED_LEAST = 100_000  # or so many, in a small store
 _PATTERNS_KEPT = 1024
 _FEW_PAIRS = 64  # above it, one pass over all pairs beats joining many short postings
 _TAIL_LEAST = 1024  # new series before the first level is sorted again, at least
@@ -87,6 +85,7 @@ class Index:
         self._table = table
         self._levels: list[_Postings] = [_Postings(table, 0)]
         self._resolved: OrderedDict[tuple[Matcher, ...], tuple[int, Resolved]] = OrderedDict()
+        self._resolved_series = 0
         self._patterns: OrderedDict[Matcher, tuple[int, list[int]]] = OrderedDict()
         self._sorted: dict[str, SortedList] = {}
 
@@ -106,8 +105,22 @@ class Index:
             made = known[1]  # the same object, so that what others cached for it stays good
         else:
             made = Resolved(ids, self._table.label_sets(ids))
-        _remember(self._resolved, key, (count, made), _RESOLVED_KEPT)
+        self._remember(key, count, made)
         return made
+
+    def _remember(self, key: tuple[Matcher, ...], count: int, made: Resolved) -> None:
+        """Keep a resolution, and of the others the newest that fit."""
+        replaced = self._resolved.pop(key, None)
+        if replaced is not None:
+            self._resolved_series -= len(replaced[1].ids)
+        self._resolved[key] = count, made
+        self._resolved_series += len(made.ids)
+        most = max(_RESOLVED_LEAST, _RESOLVED_TIMES * count)
+        while len(self._resolved) > 1 and (
+            self._resolved_series > most or len(self._resolved) > _RESOLVED_KEPT
+        ):
+            _, (_, oldest) = self._resolved.popitem(last=False)
+            self._resolved_series -= len(oldest.ids)
 
     def find(self, matchers: Iterable[Matcher]) -> Ids:
         """int32[S], the series every matcher accepts, increasing; no matchers accept all."""
@@ -189,7 +202,10 @@ class Index:
         if seen < len(values):
             matches = matcher.matches
             pairs = pairs + [pair for value, pair in islice(values.items(), seen, None) if matches(value)]
-        _remember(self._patterns, matcher, (len(values), pairs), _PATTERNS_KEPT)
+        self._patterns[matcher] = len(values), pairs
+        self._patterns.move_to_end(matcher)
+        if len(self._patterns) > _PATTERNS_KEPT:
+            self._patterns.popitem(last=False)
         return pairs
 
     def values_among(self, name: str, series: Ids) -> list[str]:
@@ -213,10 +229,3 @@ class Index:
 
 def _cost(matcher: Matcher) -> int:
     return 0 if matcher.type is MatchType.EQUAL else 1
-
-
-def _remember(cache: OrderedDict[_Key, _Value], key: _Key, value: _Value, limit: int) -> None:
-    cache[key] = value
-    cache.move_to_end(key)
-    if len(cache) > limit:
-        cache.popitem(last=False)

@@ -7,6 +7,7 @@ first time, and remembered by the array's identity: a source that keeps its ids 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -24,7 +25,8 @@ from zseval.tsdb.runs import END_OF_TIME
 
 __all__ = ["Sizing", "Table"]
 
-_PLACES_KEPT = 1024  # a rule group has an ids array for each of its rules
+_PLACED_TIMES = 4  # remembered ids arrays together may name so many times the columns; a rule group has many
+_PLACED_LEAST = 4096  # or so many, in a narrow table
 _YOUNG_SHARE = 4  # a block with less than this part of its rows filled is widened rather than sealed
 
 
@@ -80,7 +82,8 @@ class Table:
         self._sizing = sizing
         self._open: OpenBlock | None = None
         self._last_ms = NO_TIME
-        self._places: dict[int, _Place] = {}
+        self._places: OrderedDict[int, _Place] = OrderedDict()
+        self._placed = 0  # the lengths of their ids arrays together
 
     def append_row(self, timestamp_ms: int, ids: Ids, values: Values, *, epoch: int) -> RowResult:
         """One sample for each of `ids`, int32[S], at one time.
@@ -167,9 +170,15 @@ class Table:
         if rows >= self._sizing.merged_rows and span <= self._sizing.merged_ms:
             self.blocks[first:] = [SealedBlock.joined(self.blocks[first:])]
 
+    def rest(self) -> None:
+        """Encode the open block of a source that fell silent, and let go of what would make rows quick."""
+        self.seal()
+        self._forget_places()
+
     def drop_open(self) -> None:
         """Forget the open block."""
         self._open = None
+        self._forget_places()
 
     def read(self, locate: Locate, start_ms: int, end_ms: int) -> Source:
         """Rows with start_ms < t <= end_ms of the series that `locate` finds."""
@@ -222,7 +231,7 @@ class Table:
             block.layout = layouts[block.layout]
         if self._open is not None:
             self._open.layout = layouts[self._open.layout]
-        self._places.clear()
+        self._forget_places()
 
     def delete(self, wanted: Mask, start_ms: int, end_ms: int) -> int:
         """Drop cells with start_ms < t <= end_ms of the series marked in bool[S]; how many samples."""
@@ -253,12 +262,21 @@ class Table:
                 self._head.due_ms = NO_TIME
         return result
 
+    def _forget_places(self) -> None:
+        self._places.clear()
+        self._placed = 0
+
     def _place(self, ids: Ids) -> _Place:
         place = self._places.get(id(ids))
-        if place is None:
-            if len(self._places) >= _PLACES_KEPT:
-                self._places.clear()
-            place = self._places[id(ids)] = _Place(ids)
+        if place is not None:
+            self._places.move_to_end(id(ids))
+            return place
+        place = self._places[id(ids)] = _Place(ids)
+        self._placed += len(ids)
+        columns = len(ids) if self._open is None else max(len(ids), len(self._open.layout))
+        while self._placed > _PLACED_TIMES * columns + _PLACED_LEAST:
+            _, oldest = self._places.popitem(last=False)
+            self._placed -= len(oldest.ids)
         return place
 
     def _write(self, timestamp_ms: int, place: _Place, values: Values) -> None:

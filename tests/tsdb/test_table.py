@@ -1,0 +1,104 @@
+"""Tables: what is remembered between rows, when blocks are widened, sealed and joined."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zseval.model.labels import Labels
+from zseval.model.matcher import Matcher
+from zseval.model.staleness import ABSENT_NAN, is_absent
+from zseval.tsdb.block import OpenBlock
+from zseval.tsdb.db import TSDB
+from zseval.tsdb.layout import Layout
+
+FOREVER = (-(2**62), 2**62)
+
+
+def names(count: int) -> list[Labels]:
+    return [Labels({"__name__": "m", "n": str(number)}) for number in range(count)]
+
+
+def test_ids_arrays_that_never_come_back_are_not_remembered_for_ever() -> None:
+    db = TSDB(None)
+    ids, table = db.resolve(names(3000)), db.table("t")
+    for row in range(50):
+        table.append_row(row, ids.copy(), np.zeros(3000), epoch=db.epoch)
+    assert table._placed == sum(len(place.ids) for place in table._places.values())
+    assert len(table._places) <= 6
+
+
+def test_blocks_that_share_their_series_are_joined_and_then_left_alone() -> None:
+    db = TSDB(None, block_rows=10)
+    ids, table = db.resolve(names(3)), db.table("t")
+    for row in range(61):
+        table.append_row(row, ids, np.full(3, float(row)), epoch=db.epoch)
+    assert [block.rows for block in table.blocks] == [20, 20, 20]
+    assert len({block.layout for block in table.blocks}) == 1
+
+
+def test_blocks_are_not_joined_beyond_a_part_of_the_retention() -> None:
+    db = TSDB("400s", block_rows=10)
+    ids, table = db.resolve(names(3)), db.table("t")
+    for row in range(40):
+        table.append_row(row * 4000, ids, np.full(3, float(row)), epoch=db.epoch)
+    assert [block.rows for block in table.blocks] == [10, 10, 10]
+
+
+def test_a_young_block_is_widened_and_an_old_one_sealed_for_new_series() -> None:
+    db = TSDB(None, block_rows=40)
+    ids, table = db.resolve(names(200)), db.table("t")
+    for row, width in enumerate([10, 60, 120]):
+        table.append_row(row, ids[:width], np.zeros(width), epoch=db.epoch)
+    assert not table.blocks
+    for row in range(3, 30):
+        table.append_row(row, ids[:120], np.zeros(120), epoch=db.epoch)
+    table.append_row(30, ids, np.zeros(200), epoch=db.epoch)
+    assert [(block.rows, len(block.layout)) for block in table.blocks] == [(30, 120)]
+    assert db.status().samples == 10 + 60 + 28 * 120 + 200
+
+
+def test_series_not_written_for_a_whole_block_are_not_carried_on() -> None:
+    db = TSDB(None, block_rows=5)
+    ids, table = db.resolve(names(10)), db.table("t")
+    for row in range(16):
+        width = 10 if row < 3 else 4
+        table.append_row(row, ids[:width], np.zeros(width), epoch=db.epoch)
+    assert [len(layout) for layout in table.layouts()] == [10, 4, 4]
+
+
+def test_many_series_get_blocks_of_few_rows() -> None:
+    db = TSDB(None)
+    assert db._rows_for(1000) == 120
+    assert 16 <= db._rows_for(100_000) < 60
+    assert db._rows_for(10**7) == 16
+
+
+def test_a_block_knows_which_columns_may_have_gaps() -> None:
+    block = OpenBlock(Layout(np.arange(3, dtype=np.int32)), 8)
+    for row, columns in enumerate([[0, 1, 2], [0, 1], [0, 1, 2]]):
+        block.begin_row(row)
+        block.write(np.array(columns, dtype=np.intp), np.ones(len(columns)), has_stale=False)
+    cells = block.cells()
+    assert cells.may_be_absent(np.arange(3)).tolist() == [False, False, True]
+    assert cells.occupied(1, 2).tolist() == [True, True, False]
+    block.add_columns(np.array([7], dtype=np.int32), earlier_rows=block.rows)
+    assert block.cells().may_be_absent(np.arange(4)).tolist() == [False, False, True, True]
+    sealed = block.seal()
+    assert sealed is not None
+    assert sealed.layout.ids.tolist() == [0, 1, 2]
+    assert is_absent(sealed.cells.take(np.arange(3), 0, 3)).tolist() == [
+        [False, False, False],
+        [False, False, False],
+        [False, True, False],
+    ]
+    assert sealed.samples == block.samples == 8
+
+
+def test_absent_is_a_cell_never_written_and_not_a_value() -> None:
+    db = TSDB(None)
+    ids, table = db.resolve(names(2)), db.table("t")
+    table.append_row(0, ids, np.array([ABSENT_NAN, 1.0]), epoch=db.epoch)
+    table.append_row(1, ids[:1], np.array([2.0]), epoch=db.epoch)
+    frames = db.select([Matcher.metric("m")], *FOREVER).frames
+    assert sum(frame.values.shape[1] for frame in frames if frame.is_dense) == 2
+    assert [frame.counts.tolist() for frame in frames if frame.counts is not None] == [[1]]
