@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import assume, given, settings
 
 from tests.strategies import expressions
 from zseval.promql.errors import ParseError
+from zseval.promql.syntax.ast import Expr, VectorSelector, walk
 from zseval.promql.syntax.parser import parse
 from zseval.promql.syntax.printer import pretty, to_text
 
@@ -30,8 +32,40 @@ def test_printing_and_parsing_give_the_same_tree(text: str) -> None:
         assume(False)
         raise
     printed = to_text(tree)
-    assert to_text(parse(printed)) == printed
+    again = parse(printed)
+    assert to_text(again) == printed
+    assert [_shape(node) for node in walk(again)] == [_shape(node) for node in walk(tree)]
     assert to_text(parse(pretty(tree))) == printed
+
+
+def _shape(node: Expr) -> object:
+    """A node by itself; matchers are printed in order of their text."""
+    if isinstance(node, VectorSelector):
+        return replace(node, matchers=tuple(sorted(node.matchers, key=str)))
+    inside = {"lhs", "rhs", "expr", "args", "param", "selector", "span"}
+    return type(node), [
+        (each.name, getattr(node, each.name)) for each in fields(node) if each.name not in inside
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "printed"),
+    [
+        ('"\\xff"', '"\\ufffd"'),
+        ("a offset --1m + 2m", "a offset (1m + 2m)"),
+        ("a offset (1m) + 2m", "a offset (1m) + 2m"),
+        ("a[1001ms:]", "a[1s1ms:]"),
+        ("1001ms + 1001ms", "1s1ms + 1s1ms"),
+    ],
+)
+def test_what_upstream_could_not_read_back_is_printed_so_that_it_can_be(query: str, printed: str) -> None:
+    assert to_text(parse(query)) == printed
+    assert to_text(parse(printed)) == printed
+
+
+def test_the_width_of_a_line_is_counted_in_bytes() -> None:
+    assert "\n" not in pretty(parse(f'sum(a{{b="{"x" * 80}"}})'))
+    assert "\n" in pretty(parse(f'sum(a{{b="{"é" * 60}"}})'))
 
 
 def test_a_short_query_stays_on_its_line() -> None:

@@ -1,7 +1,7 @@
 """Printer: a tree as text, on one line or laid out over several.
 
-What comes out reads back to the same tree. The forms are upstream's (promql/parser/printer.go and
-prettier.go), since the API shows rules and formatted queries in them.
+What comes out reads back to the same tree, but for the order of matchers. The forms are upstream's
+(promql/parser/printer.go and prettier.go), since the API shows rules and formatted queries in them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def to_text(node: Expr) -> str:
         case NumberLiteral():
             return _number(node)
         case StringLiteral(value=value):
-            return quote(value)
+            return _readable(quote(value))
         case VectorSelector():
             return _selector(node) + _at(node.at) + _extended(node) + _offset(node.offset)
         case MatrixSelector(selector=selector, range=width):
@@ -76,10 +76,10 @@ def pretty(node: Expr, level: int = 0) -> str:
     if isinstance(node, UnaryExpr):
         return indent + node.op + pretty(node.expr, level).strip()
     if isinstance(node, SubqueryExpr):
-        if len(text) <= _WIDEST_LINE:
+        if _fits(text):
             return text
         return pretty(node.expr, level) + _subquery_suffix(node)
-    if len(text) <= _WIDEST_LINE:
+    if _fits(text):
         return indent + text
     match node:
         case AggregateExpr(param=param, expr=expr):
@@ -94,6 +94,11 @@ def pretty(node: Expr, level: int = 0) -> str:
             return f"{indent}(\n{pretty(expr, level + 1)}\n{indent})"
         case _:
             return indent + text
+
+
+def _fits(text: str) -> bool:
+    """On a line; upstream counts bytes."""
+    return len(text) <= _WIDEST_LINE and (text.isascii() or len(text.encode()) <= _WIDEST_LINE)
 
 
 def matching_text(matching: VectorMatching) -> str:
@@ -128,16 +133,22 @@ def _aggregation(node: AggregateExpr) -> str:
 
 
 def _labels(names: tuple[str, ...]) -> str:
-    return ", ".join(name if is_legacy_label_name(name) else quote(name) for name in names)
+    return ", ".join(name if is_legacy_label_name(name) else _readable(quote(name)) for name in names)
+
+
+def _readable(text: str) -> str:
+    """With U+FFFD as an escape: upstream prints it bare, and refuses to read that back."""
+    return text.replace("\ufffd", "\\ufffd")
 
 
 def _number(node: NumberLiteral) -> str:
+    # Rounded: upstream cuts parts of a millisecond off, and prints 1001ms, 1.001 seconds as a float, as 1s.
     return format_duration(round(node.value * 1000)) if node.is_duration else format_f(node.value)
 
 
 def _selector(node: VectorSelector) -> str:
     """Name and matchers; the name's own matcher is not shown twice."""
-    shown = sorted(str(matcher) for matcher in node.matchers if not _is_name(matcher, node.name))
+    shown = sorted(_readable(str(matcher)) for matcher in node.matchers if not _is_name(matcher, node.name))
     return node.name + (f"{{{','.join(shown)}}}" if shown else "")
 
 
@@ -159,7 +170,20 @@ def _at(at: int | AtBound | None) -> str:
 
 
 def _offset(offset: Duration) -> str:
-    return "" if offset == 0 else f" offset {_duration(offset)}"
+    if offset == 0:
+        return ""
+    text = _duration(offset)
+    return f" offset {text}" if _stands_alone(offset, text) else f" offset ({text})"
+
+
+def _stands_alone(offset: Duration, text: str) -> bool:
+    """Whether `offset text` takes all of it. Two signs, as in `offset --1m + 2m`, let upstream read
+    arithmetic here that it prints without them, so that the rest is no offset any more."""
+    if not isinstance(offset, DurationOperation) or offset.parens:
+        return True
+    if offset.lhs is not None:
+        return text.startswith("(")
+    return not isinstance(offset.rhs, DurationOperation) or offset.rhs.parens
 
 
 def _subquery_suffix(node: SubqueryExpr) -> str:
