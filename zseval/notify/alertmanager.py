@@ -5,6 +5,7 @@ Source: notifier/alertmanager.go upstream; Alertmanager's api/v2/openapi.yaml.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from zseval.notify.config import AlertmanagerConfig
 
 __all__ = ["Endpoint", "endpoints", "payload"]
 
+_log = logging.getLogger(__name__)
 _NEVER = "0001-01-01T00:00:00Z"  # Go's zero time: the Alertmanager then sets the end itself
 
 
@@ -36,6 +38,9 @@ def endpoints(config: AlertmanagerConfig) -> Iterator[Endpoint]:
     for target in config.targets:
         base = Labels({"__scheme__": config.scheme, "__alerts_path__": path}).merged(target)
         labels = relabel(base, config.relabel)
+        if labels is not None and not labels.get("__address__"):
+            _log.error("an Alertmanager has no address after relabelling, it gets no alerts: %s", base)
+            continue
         yield Endpoint(_url(labels or base), config, dropped=labels is None)
 
 

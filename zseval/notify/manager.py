@@ -46,11 +46,9 @@ class NotifierManager:
         self._dropped: tuple[str, ...] = ()
         used = registry or Registry()
         self._counters = Counters.of(used)
-        used.watch(
-            "prometheus_notifications_queue_length",
-            "The number of alert notifications in the queue.",
-            lambda: float(sum(len(sender.queue) for sender in self._senders.values())),
-        )
+        used.gauge(
+            "prometheus_notifications_queue_capacity", "The capacity of the alert notifications queue."
+        ).set(float(capacity))
         used.watch(
             "prometheus_notifications_alertmanagers_discovered",
             "The number of alertmanagers discovered and active.",

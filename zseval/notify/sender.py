@@ -36,6 +36,7 @@ class Counters:
     sent: Metric
     errors: Metric
     dropped: Metric
+    queue_length: Metric
 
     @classmethod
     def of(cls, registry: Registry) -> Counters:
@@ -46,7 +47,17 @@ class Counters:
             counter("sent", "Total number of alerts sent."),
             counter("errors", "Total number of sent alerts affected by errors."),
             counter("dropped", "Total number of alerts dropped due to errors when sending to Alertmanager."),
+            registry.gauge(
+                "prometheus_notifications_queue_length",
+                "The number of alert notifications in the queue.",
+                "alertmanager",
+            ),
         )
+
+    def forget(self, url: str) -> None:
+        """Show nothing more of an Alertmanager that nothing is sent to."""
+        for metric in (self.sent, self.errors, self.dropped, self.queue_length):
+            metric.forget(url)
 
 
 class RefusedError(Exception):
@@ -66,6 +77,7 @@ class Sender:
         self._task: asyncio.Task[None] | None = None
         for metric in (counters.sent, counters.errors, counters.dropped):
             metric.inc(endpoint.url, by=0)
+        self._note_length()
 
     def start(self) -> None:
         if self._task is None:
@@ -85,12 +97,13 @@ class Sender:
             pass
         if self.queue:
             _log.warning("%d alerts were not delivered to %s", len(self.queue), self.endpoint.url)
-            self._counters.dropped.inc(self.endpoint.url, by=len(self.queue))
+        self._counters.forget(self.endpoint.url)
         await self._client.close()
 
     def send(self, alerts: Iterable[Alert]) -> None:
         """Queue alerts; returns at once."""
         self._drop(self.queue.put(alerts), "the queue is full")
+        self._note_length()
         self._wake.set()
 
     async def _run(self) -> None:
@@ -108,6 +121,7 @@ class Sender:
     async def _send_batch(self) -> bool:
         """Whether the next batch is dealt with; if not, it is in the queue again."""
         batch = self.queue.take(_BATCH)
+        self._note_length()
         try:
             await self._post(batch)
         except RefusedError as error:
@@ -117,6 +131,7 @@ class Sender:
             self._counters.errors.inc(self.endpoint.url, by=len(batch))
             _log.warning("alerts not delivered to %s, trying again: %s", self.endpoint.url, error)
             self._drop(self.queue.put_back(batch), "the queue is full")
+            self._note_length()
             return False
         except asyncio.CancelledError:
             self.queue.put_back(batch)
@@ -141,6 +156,9 @@ class Sender:
                 text = (await response.content.read(500)).decode("utf-8", "replace").strip()
                 raise RefusedError(f"{reason}: {text}")
             raise TransportError(reason)
+
+    def _note_length(self) -> None:
+        self._counters.queue_length.set(float(len(self.queue)), self.endpoint.url)
 
     def _drop(self, count: int, why: str) -> None:
         if count:
