@@ -141,7 +141,7 @@ def _group(made: Section, names: set[str], target: _Target) -> Group:
     rules = []
     for number, each in enumerate(made["rules"], start=1):
         problems = _RuleProblems(target.problems, name, number, each["alert"] or each["record"])
-        rule = _rule(each, problems, target.features)
+        rule = _rule(each, problems, target.features, dict(made["labels"]))
         if rule is not None:
             rules.append(rule)
     return Group(
@@ -160,7 +160,9 @@ def _is_given(made: Section, key: str) -> bool:
     return node is not None and not (isinstance(node, Scalar) and node.is_null)
 
 
-def _rule(made: Section, problems: _RuleProblems, features: frozenset[str]) -> Rule | None:
+def _rule(
+    made: Section, problems: _RuleProblems, features: frozenset[str], group_labels: dict[str, str]
+) -> Rule | None:
     """The rule, or None where its expression is missing or wrong; problems are added."""
     record, alert = made["record"], made["alert"]
     if record and alert:
@@ -178,8 +180,10 @@ def _rule(made: Section, problems: _RuleProblems, features: frozenset[str]) -> R
     if expr is None:
         return None
     text = to_text(expr)
+    labels = {**group_labels, **dict(made["labels"])}
+    emptied = tuple(sorted(name for name, value in labels.items() if not value))
     if record:
-        return RecordingRule(record, expr, text, Labels(made["labels"]))
+        return RecordingRule(record, expr, text, Labels(made["labels"]), emptied)
     return AlertingRule(
         name=alert,
         expr=expr,
@@ -188,6 +192,7 @@ def _rule(made: Section, problems: _RuleProblems, features: frozenset[str]) -> R
         keep_firing_ms=made["keep_firing_for"],
         labels=Labels(made["labels"]),
         annotations=Labels(made["annotations"]),
+        emptied=emptied,
     )
 
 

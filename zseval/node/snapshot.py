@@ -38,7 +38,11 @@ class AlertRow:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One alert that changed its state at one evaluation."""
+    """One alert that changed its state at one evaluation.
+
+    before: inactive, pending or firing.  after: pending, firing, resolved (it was firing) or inactive (it
+    was pending only).
+    """
 
     at_ms: int
     name: str

@@ -33,8 +33,6 @@ __all__ = [
     "watch_store",
 ]
 
-_STATE_NAMES = {AlertState.INACTIVE: "resolved"}
-
 
 def targets(scrape: ScrapeManager) -> list[TargetView]:
     return [
@@ -114,19 +112,23 @@ def _alert(alert: ActiveAlert) -> AlertView:
 
 
 def transitions(result: GroupResult) -> list[Transition]:
-    """What changed at an evaluation, in the words a person uses: an alert that ended is resolved."""
+    """What changed at an evaluation, in the words a person uses: an alert that was firing is resolved."""
     return [
         Transition(
             at_ms=result.time_ms,
             name=change.labels.get("alertname"),
             labels=change.labels,
             before=change.before.value,
-            after=_STATE_NAMES.get(change.after, change.after.value),
+            after=_ended(change.before) if change.after is AlertState.INACTIVE else change.after.value,
             value=change.value,
             summary=change.annotations.get("summary"),
         )
         for change in result.changes
     ]
+
+
+def _ended(before: AlertState) -> str:
+    return "resolved" if before is AlertState.FIRING else AlertState.INACTIVE.value
 
 
 def snapshot(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from zseval.errors import ZsevalError
 from zseval.model.alert import Alert
 from zseval.model.labels import METRIC_NAME, Labels
 from zseval.rules.rule import AlertingRule
-from zseval.rules.state import ActiveAlert, AlertState, advance, needs_sending, sent
+from zseval.rules.state import ActiveAlert, AlertState, advance, needs_sending, sent, shifted
 
 __all__ = ["AlertBook", "Expand", "RuleError"]
 
@@ -16,7 +16,6 @@ Expand = Callable[[str, Labels, float], str]
 """A template, the labels and the value of a result, to text. Never raises: an error becomes the text."""
 
 Samples = list[tuple[Labels, float]]
-_NO_LABELS = Labels()
 
 
 class RuleError(ZsevalError):
@@ -24,11 +23,15 @@ class RuleError(ZsevalError):
 
 
 class AlertBook:
-    """One rule's alerts by their labels; resolved ones for 15 minutes more."""
+    """One rule's alerts by their labels; resolved ones for 15 minutes more.
 
-    def __init__(self, rule: AlertingRule, group_labels: Labels = _NO_LABELS) -> None:
+    labels: templates of the labels that every alert gets, its group's and its own.
+    One thread may change it while others look: what they see is whole, of before or after.
+    """
+
+    def __init__(self, rule: AlertingRule, labels: Mapping[str, str]) -> None:
         self.rule = rule
-        self._group_labels = group_labels
+        self._templates = tuple(sorted(labels.items()))
         self._alerts: dict[Labels, ActiveAlert] = {}
 
     @property
@@ -76,8 +79,8 @@ class AlertBook:
 
     def _labels(self, metric: Labels, value: float, expand: Expand) -> Labels:
         labels = dict(metric.without(METRIC_NAME).pairs)
-        for name, text in (*self._group_labels.without(*dict(self.rule.labels)), *self.rule.labels):
-            labels[name] = expand(text, metric, value)
+        for name, text in self._templates:
+            labels[name] = expand(text, metric, value) if text else ""
         labels["alertname"] = self.rule.name
         return Labels(labels)
 
@@ -113,13 +116,13 @@ class AlertBook:
         """Go on with the alerts of the same rule in an earlier configuration."""
         self._alerts = dict(older._alerts)
 
-    def known(self) -> list[ActiveAlert]:
-        """Every alert, resolved ones too."""
-        return list(self._alerts.values())
+    def shift(self, delta_ms: int) -> None:
+        """Move all times, as when the clock was set."""
+        self._alerts = {labels: shifted(alert, delta_ms) for labels, alert in self._alerts.items()}
 
-    def states(self) -> dict[Labels, AlertState]:
-        """Every alert known, resolved ones too."""
-        return {labels: alert.state for labels, alert in self._alerts.items()}
+    def known(self) -> dict[Labels, ActiveAlert]:
+        """Every alert by its labels, resolved ones too."""
+        return dict(self._alerts)
 
 
 def _notice(alert: ActiveAlert, generator_url: str) -> Alert:

@@ -1,7 +1,8 @@
 """GroupState: one rule group, evaluated at one time after another.
 
 Rules run in order at one timestamp, and each sees what its predecessors wrote. A rule that fails says
-so and costs the others nothing. Source: rules/group.go, rules/recording.go, rules/alerting.go upstream.
+so and costs the others nothing; its series are then left as they are.
+Source: rules/group.go, rules/recording.go, rules/alerting.go upstream.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from zseval.model.labels import METRIC_NAME, Labels
 from zseval.promql.result import Result
 from zseval.promql.syntax.ast import Expr, ValueType
 from zseval.rules.alerts import AlertBook, Expand, RuleError
-from zseval.rules.rule import AlertingRule, Group, RecordingRule, Rule
-from zseval.rules.state import AlertState
-from zseval.rules.writer import SeriesWriter, Store
+from zseval.rules.rule import AlertingRule, Group, Rule
+from zseval.rules.state import ActiveAlert, AlertState
+from zseval.rules.writer import Refused, SeriesWriter, Store
 
 __all__ = ["Change", "GroupResult", "GroupState", "Querier", "RuleState", "Surroundings"]
 
@@ -51,7 +52,7 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One alert that is in another state than before the evaluation; resolved ones are inactive."""
+    """One alert that is in another state than before the evaluation; inactive where it is over."""
 
     labels: Labels
     annotations: Labels
@@ -62,19 +63,25 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class GroupResult:
-    """What one evaluation gave. errors: (rule name, why), of rules that failed."""
+    """What one evaluation gave. alerts: to be told of.  errors: (rule name, why), of rules that failed.
+
+    refused: (rule name, why), of rules with samples the store did not take.
+    """
 
     time_ms: int
     alerts: Sequence[Alert] = ()
     changes: Sequence[Change] = ()
     errors: Sequence[tuple[str, str]] = ()
+    refused: Sequence[tuple[str, str]] = ()
     samples: int = 0
-    refused: int = 0
 
 
 @dataclass(slots=True)
 class RuleState:
-    """A rule and what came of its last evaluation. book: its alerts, for an alerting rule."""
+    """A rule and what came of its last evaluation. book: its alerts, for an alerting rule.
+
+    health: unknown before the first evaluation, then ok or err.
+    """
 
     rule: Rule
     writer: SeriesWriter
@@ -84,26 +91,45 @@ class RuleState:
     last_evaluation_ms: int = 0
     evaluation_s: float = 0.0
 
+    def note(self, error: str) -> None:
+        """What came of an evaluation; "" for a good one."""
+        self.health, self.last_error = ("err", error) if error else ("ok", "")
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """A GroupResult in the making."""
+
+    alerts: list[Alert] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    errors: list[tuple[str, str]] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    samples: int = 0
+
 
 @dataclass(slots=True)
 class GroupState:
-    """Evaluations of one group, one at a time; `evaluate` may run in any thread."""
+    """Evaluations of one group, one at a time; any thread may do it, and others may look meanwhile."""
 
     group: Group
     surroundings: Surroundings
     rules: list[RuleState] = field(init=False)
     last_evaluation_ms: int = 0
     evaluation_s: float = 0.0
+    _orphans: list[SeriesWriter] = field(default_factory=list)  # of rules that are gone
 
     def __post_init__(self) -> None:
-        source = f"rules:{self.group.file};{self.group.name}"
         self.rules = [
-            RuleState(rule, SeriesWriter(self.surroundings.store, source), self._book(rule))
+            RuleState(rule, SeriesWriter(self.surroundings.store, self._source), self._book(rule))
             for rule in self.group.rules
         ]
 
     def _book(self, rule: Rule) -> AlertBook | None:
-        return AlertBook(rule, self.group.labels) if isinstance(rule, AlertingRule) else None
+        return AlertBook(rule, self.group.labels_of(rule)) if isinstance(rule, AlertingRule) else None
+
+    @property
+    def _source(self) -> str:
+        return f"rules:{self.group.file};{self.group.name}"
 
     @property
     def query_offset_ms(self) -> int:
@@ -114,54 +140,65 @@ class GroupState:
         """Evaluate all rules at now_ms (int64 ms) and store what they give."""
         watch = self.surroundings.stopwatch
         started = watch()
-        alerts: list[Alert] = []
-        changes: list[Change] = []
-        errors: list[tuple[str, str]] = []
-        samples = refused = 0
+        result = _Gathered()
         for state in self.rules:
             begun = watch()
-            before = state.book.states() if state.book else {}
+            before = state.book.known() if state.book else {}
             try:
-                written, lost = self._evaluate_rule(state, now_ms)
-                samples, refused = samples + written, refused + lost
-                state.health, state.last_error = "ok", ""
+                self._evaluate_rule(state, now_ms, result)
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost the other rules
-                state.health, state.last_error = "err", _reason(error)
-                errors.append((state.rule.name, state.last_error))
+                state.note(_reason(error))
+                result.errors.append((state.rule.name, state.last_error))
             state.last_evaluation_ms, state.evaluation_s = now_ms, watch() - begun
-            if state.book is not None and state.health == "ok":
-                alerts += self._due(state, state.book, now_ms)
             if state.book is not None:
-                changes += _changes(before, state.book)
+                result.changes += _changes(before, state.book.known())
+        self._end_orphans(now_ms)
         self.last_evaluation_ms, self.evaluation_s = now_ms, watch() - started
-        return GroupResult(now_ms, alerts, changes, errors, samples, refused)
+        return GroupResult(
+            now_ms, result.alerts, result.changes, result.errors, result.refused, result.samples
+        )
 
-    def _evaluate_rule(self, state: RuleState, now_ms: int) -> tuple[int, int]:
-        """How many samples the rule gave, and how many of them the store refused."""
+    def _evaluate_rule(self, state: RuleState, now_ms: int, result: _Gathered) -> None:
         at_ms = now_ms - self.query_offset_ms
-        results = _vector(self.surroundings.querier.instant_at(state.rule.expr, at_ms))
+        vector = _vector(self.surroundings.querier.instant_at(state.rule.expr, at_ms))
         if state.book is None:
-            assert isinstance(state.rule, RecordingRule)
-            samples = _recorded(state.rule, self.group, results)
+            samples = _recorded(state.rule, self.group, vector)
         else:
-            expand = self.surroundings.expander(at_ms, state.rule.name)
-            state.book.evaluate(results, now_ms, self.group.limit, expand)
+            expand = self.surroundings.expander(now_ms, state.rule.name)
+            state.book.evaluate(vector, now_ms, self.group.limit, expand)
             samples = state.book.samples()
-        labels = [each for each, _ in samples]
-        result = state.writer.write(at_ms, labels, [value for _, value in samples])
-        return len(samples), result.out_of_order + result.duplicates + result.out_of_bounds
+            result.alerts += self._due(state, state.book, now_ms)  # told whatever the store says
+        state.note("")
+        result.samples += len(samples)
+        written = state.writer.write(
+            at_ms, [labels for labels, _ in samples], [value for _, value in samples]
+        )
+        refusal = _refusal(written)
+        if refusal:
+            state.note(refusal)
+            result.refused.append((state.rule.name, refusal))
 
     def _due(self, state: RuleState, book: AlertBook, now_ms: int) -> list[Alert]:
         url = self.surroundings.generator_url(state.rule.text)
         return book.due(now_ms, self.group.interval_ms, self.surroundings.resend_delay_ms, url)
 
+    def _end_orphans(self, now_ms: int) -> None:
+        """Series of rules that are gone, unless a rule that is there has just written them."""
+        for writer in self._orphans:
+            writer.end(now_ms - self.query_offset_ms)
+        self._orphans.clear()
+
     def take_over(self, older: GroupState) -> None:
-        """Go on where the same group of an earlier configuration was; rules are matched in order."""
-        available: dict[tuple[str, Labels], list[RuleState]] = {}
+        """Go on where the same group of an earlier configuration was.
+
+        Rules are matched by name and labels, the first with the first. `older` is left with the rules
+        that are gone; their series end after this group's next evaluation.
+        """
+        available: dict[object, list[RuleState]] = {}
         for state in older.rules:
-            available.setdefault(_identity(state.rule), []).append(state)
+            available.setdefault(_identity(state.rule, older.group), []).append(state)
         for state in self.rules:
-            same = available.get(_identity(state.rule))
+            same = available.get(_identity(state.rule, self.group))
             if not same:
                 continue
             before = same.pop(0)
@@ -172,26 +209,55 @@ class GroupState:
                 state.book.take_over(before.book)
         self.last_evaluation_ms, self.evaluation_s = older.last_evaluation_ms, older.evaluation_s
         older.rules = [state for left in available.values() for state in left]
+        self._orphans = [*older._orphans, *(state.writer for state in older.rules)]
+        older._orphans = []
 
-    def end(self, now_ms: int) -> list[Alert]:
-        """Mark the group's series stale and resolve its alerts: it is gone from the configuration.
-
-        After `take_over` this concerns the rules that nobody took over.
-        """
+    def resolve(self, now_ms: int) -> GroupResult:
+        """End all alerts: the rules are gone from the configuration."""
         alerts: list[Alert] = []
+        changes: list[Change] = []
         for state in self.rules:
-            state.writer.end(now_ms - self.query_offset_ms)
             if state.book is not None:
-                alerts += state.book.resolve_all(now_ms, self.surroundings.generator_url(state.rule.text))
-        return alerts
+                before = state.book.known()
+                url = self.surroundings.generator_url(state.rule.text)
+                alerts += state.book.resolve_all(now_ms, url)
+                changes += _changes(before, {})
+        return GroupResult(now_ms, alerts, changes)
+
+    def end(self, now_ms: int) -> None:
+        """Mark the group's series stale: it is gone. Series that others have written since go on."""
+        time_ms = max(now_ms, self.last_evaluation_ms + 1)
+        self._orphans += [state.writer for state in self.rules]
+        self._end_orphans(time_ms)
+        self.surroundings.store.release(self._source)
+
+    def shift(self, delta_ms: int) -> None:
+        """Move all times, as when the clock was set; to be called between evaluations."""
+        for state in self.rules:
+            if state.last_evaluation_ms:
+                state.last_evaluation_ms += delta_ms
+            if state.book is not None:
+                state.book.shift(delta_ms)
+        if self.last_evaluation_ms:
+            self.last_evaluation_ms += delta_ms
 
 
 def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, ZsevalError) else f"internal error: {error!r}"
 
 
-def _identity(rule: Rule) -> tuple[str, Labels]:
-    return (rule.name, rule.labels)
+def _refusal(result: Refused) -> str:
+    """Why the store did not take some samples, in upstream's words; "" where it took all."""
+    if result.out_of_order:
+        return "out of order sample"
+    if result.out_of_bounds:
+        return "out of bounds"
+    return "duplicate sample for timestamp" if result.duplicates else ""
+
+
+def _identity(rule: Rule, group: Group) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """What tells rules apart from one configuration to the next."""
+    return (rule.name, tuple(sorted(group.labels_of(rule).items())))
 
 
 def _vector(result: Result) -> Samples:
@@ -205,9 +271,9 @@ def _vector(result: Result) -> Samples:
             raise RuleError("rule result is not a vector or scalar")
 
 
-def _recorded(rule: RecordingRule, group: Group, results: Samples) -> Samples:
+def _recorded(rule: Rule, group: Group, results: Samples) -> Samples:
     """The results under the rule's name. Raises RuleError where two become one, or past the limit."""
-    extra = {**dict(group.labels), **dict(rule.labels), METRIC_NAME: rule.name}
+    extra = {**group.labels_of(rule), METRIC_NAME: rule.name}
     samples = [(labels.merged(extra), value) for labels, value in results]
     if len({labels for labels, _ in samples}) != len(samples):
         raise RuleError("vector contains metrics with the same labelset after applying rule labels")
@@ -216,11 +282,13 @@ def _recorded(rule: RecordingRule, group: Group, results: Samples) -> Samples:
     return samples
 
 
-def _changes(before: dict[Labels, AlertState], book: AlertBook) -> list[Change]:
-    """Alerts in another state than before; a pending one that went away is no news."""
+def _changes(before: dict[Labels, ActiveAlert], after: dict[Labels, ActiveAlert]) -> list[Change]:
+    """Alerts in another state than before, those that are gone included."""
     changes = []
-    for alert in book.known():
-        was = before.get(alert.labels, AlertState.INACTIVE)
-        if was is not alert.state:
-            changes.append(Change(alert.labels, alert.annotations, alert.value, was, alert.state))
+    for labels in dict.fromkeys((*before, *after)):
+        was, now = before.get(labels), after.get(labels)
+        states = tuple(AlertState.INACTIVE if alert is None else alert.state for alert in (was, now))
+        latest = now or was
+        if states[0] is not states[1] and latest is not None:
+            changes.append(Change(labels, latest.annotations, latest.value, *states))
     return changes

@@ -11,7 +11,15 @@ from dataclasses import dataclass, replace
 
 from zseval.model.labels import Labels
 
-__all__ = ["RESOLVED_RETENTION_MS", "ActiveAlert", "AlertState", "advance", "needs_sending", "sent"]
+__all__ = [
+    "RESOLVED_RETENTION_MS",
+    "ActiveAlert",
+    "AlertState",
+    "advance",
+    "needs_sending",
+    "sent",
+    "shifted",
+]
 
 RESOLVED_RETENTION_MS = 15 * 60_000
 """How long a resolved alert is still told about: its receivers may have been away."""
@@ -55,19 +63,29 @@ def advance(
     if found is not None:
         return _holding(known, found, now_ms, hold_ms)
     assert known is not None
-    return _not_holding(known, now_ms, keep_firing_ms)
+    return _not_holding(known, now_ms, hold_ms, keep_firing_ms)
 
 
 def _holding(known: ActiveAlert | None, found: ActiveAlert, now_ms: int, hold_ms: int) -> ActiveAlert:
     alert = found
     if known is not None and known.state is not AlertState.INACTIVE:
         alert = replace(known, value=found.value, annotations=found.annotations, keep_firing_since_ms=0)
-    if alert.state is AlertState.PENDING and now_ms - alert.active_at_ms >= hold_ms:
-        alert = replace(alert, state=AlertState.FIRING, fired_at_ms=now_ms)
+    return _held(alert, now_ms, hold_ms)
+
+
+def _held(alert: ActiveAlert, now_ms: int, hold_ms: int) -> ActiveAlert:
+    """Pending or firing, by how long the alert is active already."""
+    is_due = now_ms - alert.active_at_ms >= hold_ms
+    if alert.state is AlertState.PENDING and is_due:
+        return replace(alert, state=AlertState.FIRING, fired_at_ms=now_ms)
+    if alert.state is AlertState.FIRING and not is_due:  # a reload made `for` longer
+        return replace(
+            alert, state=AlertState.PENDING, fired_at_ms=0, last_sent_at_ms=0, keep_firing_since_ms=0
+        )
     return alert
 
 
-def _not_holding(known: ActiveAlert, now_ms: int, keep_firing_ms: int) -> ActiveAlert | None:
+def _not_holding(known: ActiveAlert, now_ms: int, hold_ms: int, keep_firing_ms: int) -> ActiveAlert | None:
     match known.state:
         case AlertState.PENDING:
             return None
@@ -77,7 +95,7 @@ def _not_holding(known: ActiveAlert, now_ms: int, keep_firing_ms: int) -> Active
         case AlertState.FIRING:
             since = known.keep_firing_since_ms or now_ms
             if keep_firing_ms > 0 and now_ms - since < keep_firing_ms:
-                return replace(known, keep_firing_since_ms=since)
+                return _held(replace(known, keep_firing_since_ms=since), now_ms, hold_ms)
             return replace(known, state=AlertState.INACTIVE, resolved_at_ms=now_ms)
 
 
@@ -85,7 +103,7 @@ def needs_sending(alert: ActiveAlert, now_ms: int, resend_delay_ms: int) -> bool
     """Whether receivers are to be told at now_ms: of news at once, else every resend delay."""
     if alert.state is AlertState.PENDING:
         return False
-    if alert.resolved_at_ms > alert.last_sent_at_ms:
+    if not alert.last_sent_at_ms or alert.resolved_at_ms > alert.last_sent_at_ms:
         return True
     return alert.last_sent_at_ms + resend_delay_ms < now_ms
 
@@ -94,3 +112,20 @@ def sent(alert: ActiveAlert, now_ms: int, interval_ms: int, resend_delay_ms: int
     """The alert once told: unless it is told again in time, receivers take it for resolved by themselves."""
     patience_ms = 4 * max(interval_ms, resend_delay_ms)
     return replace(alert, last_sent_at_ms=now_ms, valid_until_ms=now_ms + patience_ms)
+
+
+def shifted(alert: ActiveAlert, delta_ms: int) -> ActiveAlert:
+    """The alert as if all that happened to it had happened so much later, as when the clock was set."""
+
+    def moved(time_ms: int) -> int:
+        return time_ms + delta_ms if time_ms else 0
+
+    return replace(
+        alert,
+        active_at_ms=moved(alert.active_at_ms),
+        fired_at_ms=moved(alert.fired_at_ms),
+        resolved_at_ms=moved(alert.resolved_at_ms),
+        keep_firing_since_ms=moved(alert.keep_firing_since_ms),
+        last_sent_at_ms=moved(alert.last_sent_at_ms),
+        valid_until_ms=moved(alert.valid_until_ms),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -37,6 +37,7 @@ class Store(Protocol):
     def epoch(self) -> int: ...
     def resolve(self, labels: Sequence[Labels]) -> Ids: ...
     def table(self, source: str) -> Table: ...
+    def release(self, source: str) -> None: ...
 
 
 class SeriesWriter:
@@ -60,24 +61,34 @@ class SeriesWriter:
         return self._labels
 
     def write(self, time_ms: int, labels: Sequence[Labels], values: Sequence[float]) -> Refused:
-        """Samples at one time; series of the last write that are not among them are marked stale."""
+        """Samples at one time; series of the last write that are not among them are marked stale.
+
+        Returns what the store says of the samples. A marker it refuses is no news: the series then has
+        a sample of somebody else's at that time.
+        """
         before, now = self._labels, tuple(labels)
-        kept = set(now)
-        gone = [each for each in before if each not in kept] if now != before else []
-        row = np.concatenate([np.asarray(values, dtype=np.float64), np.full(len(gone), STALE_NAN)])
-        self._labels = before if now == before else now
+        kept = set(now) if now != before else None
+        gone = () if kept is None else tuple(each for each in before if each not in kept)
+        self._labels = before if kept is None else now
+        result = self._append(time_ms, self._known_ids, np.asarray(values, dtype=np.float64))
+        if gone:
+            self._append(time_ms, lambda: self._store.resolve(gone), np.full(len(gone), STALE_NAN))
+        return result
+
+    def _append(self, time_ms: int, ids: Callable[[], Ids], row: Values) -> Refused:
+        table = self._store.table(self._source)
         while True:
+            epoch = self._store.epoch
             try:
-                return self._append(time_ms, gone, row)
+                return table.append_row(time_ms, ids(), row, epoch=epoch)
             except StaleReferences:
                 self._epoch = -1  # somebody's append made the store renumber its series just now
 
-    def _append(self, time_ms: int, gone: Sequence[Labels], row: Values) -> Refused:
+    def _known_ids(self) -> Ids:
         epoch = self._store.epoch
         if self._epoch != epoch or self._resolved is not self._labels:
             self._ids, self._resolved, self._epoch = self._store.resolve(self._labels), self._labels, epoch
-        ids = np.concatenate([self._ids, self._store.resolve(gone)]) if gone else self._ids
-        return self._store.table(self._source).append_row(time_ms, ids, row, epoch=epoch)
+        return self._ids
 
     def end(self, time_ms: int) -> None:
         """Mark everything stale, as when the rule is gone."""
