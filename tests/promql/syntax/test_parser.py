@@ -45,9 +45,60 @@ def test_a_mistake_is_named_in_prometheus_words_and_place(query: str, error: str
     assert str(caught.value) == error
 
 
+@pytest.mark.parametrize(("query", "error"), pairs("errors_experimental.txt"))
+def test_a_mistake_in_experimental_syntax_is_named_too(query: str, error: str) -> None:
+    with pytest.raises(ParseError) as caught:
+        parse(query, features=ALL)
+    assert str(caught.value) == error
+
+
 def test_no_text_is_no_expression() -> None:
     with pytest.raises(ParseError, match="1:1: parse error: no expression found in input"):
         parse("  # only a comment")
+    with pytest.raises(ParseError, match="unknown position: parse error: no expression found in input"):
+        parse("")
+
+
+def test_of_two_mistakes_a_wrong_token_comes_before_a_wrong_type() -> None:
+    with pytest.raises(ParseError, match=r"1:13: parse error: unexpected end of input"):
+        parse("rate(foo) + ")
+
+
+def test_columns_are_counted_in_bytes() -> None:
+    with pytest.raises(ParseError) as caught:
+        parse('a{b="é"}\n+ {c="日本"} $')
+    assert str(caught.value) == "2:16: parse error: unexpected character: '$'"
+    assert (caught.value.position.line, caught.value.position.column) == (2, 16)
+
+
+@pytest.mark.parametrize("query", ["info(a, {})", 'info(a, {b=~".*"})', "info(a)"])
+def test_the_labels_of_info_may_match_everything(query: str) -> None:
+    parse(query, features=ALL)
+
+
+def test_an_offset_in_parentheses_goes_on() -> None:
+    tree = parse("a offset (5m) + 1m")
+    assert isinstance(tree, VectorSelector)
+    assert not isinstance(tree.offset, int)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "sum", "limitk", "by", "without", "offset", "and", "or", "unless", "start", "end", "step", "range",
+        "max_of", "fill", "fill_left", "anchored", "smoothed",
+    ],
+)  # fmt: skip
+def test_a_word_of_the_language_can_be_a_metric(word: str) -> None:
+    tree = parse(f"{word} + {word}")
+    assert isinstance(tree, BinaryExpr)
+    assert [side.name for side in (tree.lhs, tree.rhs) if isinstance(side, VectorSelector)] == [word] * 2
+
+
+def test_a_duration_is_cut_to_milliseconds_and_rounded_as_in_go() -> None:
+    tree = parse("a[1.0009] offset -0.0019 @ 0.0005")
+    assert isinstance(tree, MatrixSelector)
+    assert (tree.range, tree.selector.offset, tree.selector.at) == (1000, -1, 1)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +243,15 @@ def test_what_the_strategy_writes_is_parsed_as_another_parser_does(text: str) ->
 
 @pytest.mark.parametrize(
     "text",
-    ["(" * 5000 + "a" + ")" * 5000, "-" * 5000 + "a", "a" + " + a" * 5000, "abs(" * 3000 + "a" + ")" * 3000],
+    [
+        "(" * 5000 + "a" + ")" * 5000,
+        "-" * 5000 + "a",
+        "a" + " + a" * 50_000,
+        "1" + " ^ 1" * 5000,
+        "abs(" * 3000 + "a" + ")" * 3000,
+        "a[" + "(" * 3000 + "5m * 2" + ")" * 3000 + " + step()" * 3000 + "]",
+        "a[" + "-" * 3000 + "step()]",
+    ],
 )
 def test_depth_is_limited_with_a_clear_error(text: str) -> None:
     with pytest.raises(ParseError, match="nested more than 240 levels deep"):
