@@ -111,8 +111,9 @@ class SealedCells:
 
 
 class SealedBlock:
-    """S encoded columns under R shared times. Only `layout` is replaced, when series are renumbered.
+    """S encoded columns under R shared times.
 
+    Only `layout` is replaced, when series are renumbered, and the times moved, when the clock was set.
     samples: how many cells hold one.  nbytes: of its arrays, without the layout, which it mostly shares.
     """
 
@@ -160,6 +161,11 @@ class SealedBlock:
     @property
     def rows(self) -> int:
         return len(self._offsets)
+
+    def shift(self, delta_ms: int) -> None:
+        """Move all times."""
+        self.min_time_ms += delta_ms
+        self.max_time_ms += delta_ms
 
     def without(self, columns: Rows, lo: int, hi: int) -> tuple[SealedBlock | None, int]:
         """This block less rows lo:hi of these columns, and how many samples went; None for an empty one."""
@@ -220,6 +226,12 @@ class OpenBlock:
     def samples(self) -> int:
         """How many cells hold a sample."""
         return int(np.count_nonzero(~is_absent(self._values[: len(self.layout), : self.rows])))
+
+    def shift(self, delta_ms: int) -> None:
+        """Move all times. Views of the earlier ones stay as they are."""
+        times = self._times.copy()
+        times[: self.rows] += delta_ms
+        self._times = times
 
     def begin_row(self, timestamp_ms: int) -> None:
         """The next cells are written at this time."""

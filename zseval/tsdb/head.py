@@ -94,6 +94,14 @@ class Head:
         self._values.extend(values)
         self.epoch += 1
 
+    def shift(self, delta_ms: int) -> None:
+        """Move the times of the newest samples."""
+        times = self._times.view
+        times[times != NO_TIME] += delta_ms
+        if self.max_time_ms != NO_TIME:
+            self.max_time_ms += delta_ms
+        self.due_ms = NO_TIME
+
     def check_epoch(self, epoch: int) -> None:
         """Raises StaleReferences where ids are of another epoch."""
         if epoch != self.epoch:

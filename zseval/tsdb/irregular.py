@@ -40,16 +40,17 @@ Locate = Callable[[Layout], "Located | None"]
 class RaggedBlock:
     """Series with encoded times of their own, left-aligned; absent cells fill the rest.
 
-    Only `layout` is replaced, when series are renumbered.
+    Only `layout` is replaced, when series are renumbered, and the times moved, when the clock was set.
     """
 
-    __slots__ = ("_times", "_times_are_bits", "_values", "layout")
+    __slots__ = ("_moved_ms", "_times", "_times_are_bits", "_values", "layout")
 
     def __init__(self, layout: Layout, times: Times, values: Values) -> None:
         # The codec takes float64. It keeps every bit, so times too large to be exact go in as their bits.
         self._times_are_bits = bool(times.min() < -_EXACT or times.max() > _EXACT)
         self._times = encode(times.view(np.float64) if self._times_are_bits else times.astype(np.float64))
         self._values = encode(values)
+        self._moved_ms = 0  # to be added to the encoded times
         self.layout = layout
 
     @property
@@ -64,7 +65,11 @@ class RaggedBlock:
         self._values.decode(located.columns, 0, self._values.rows, values)
         times = coded.view(np.int64) if self._times_are_bits else coded.astype(np.int64)
         series, at = np.nonzero(~is_absent(values))
-        return LooseSamples(located.rows[series], times[series, at], values[series, at])
+        return LooseSamples(located.rows[series], times[series, at] + self._moved_ms, values[series, at])
+
+    def shift(self, delta_ms: int) -> None:
+        """Move all times."""
+        self._moved_ms += delta_ms
 
 
 @dataclass(slots=True, eq=False)
@@ -92,6 +97,13 @@ class Segment:
     def is_growing(self) -> bool:
         """True while merging would still make its series worth more."""
         return self.samples < _LONG_ENOUGH * self.series and self.samples * _FAN_IN <= _LARGEST_MERGE
+
+    def shift(self, delta_ms: int) -> None:
+        """Move all times."""
+        for block in self.blocks:
+            block.shift(delta_ms)
+        self.min_time_ms += delta_ms
+        self.max_time_ms += delta_ms
 
     def loose(self) -> Iterator[LooseSamples]:
         """All samples, with series ids for rows."""
@@ -207,6 +219,15 @@ class Irregular:
     def buffered_ids(self) -> Ids:
         """int32[N], a view; repeated as they come."""
         return self._ids.view
+
+    def shift(self, delta_ms: int) -> None:
+        """Move all times."""
+        for segment in self.segments:
+            segment.shift(delta_ms)
+        if self.buffered:
+            self._times.view[:] += delta_ms
+            self._min_ms += delta_ms
+            self._max_ms += delta_ms
 
     def renumber(self, new_ids: Ids, layouts: dict[Layout, Layout]) -> None:
         """Series ids change to new_ids[id]; `layouts` has the new form of each layout."""

@@ -225,6 +225,15 @@ class Table:
         if self._open is not None:
             yield self._open.layout
 
+    def shift(self, delta_ms: int) -> None:
+        """Move all times."""
+        for block in self.blocks:
+            block.shift(delta_ms)
+        if self._open is not None:
+            self._open.shift(delta_ms)
+        if self._last_ms != NO_TIME:
+            self._last_ms += delta_ms
+
     def renumber(self, layouts: dict[Layout, Layout]) -> None:
         """Series ids change; `layouts` has the new form of each layout."""
         for block in self.blocks:
