@@ -119,18 +119,18 @@ def test_an_error_says_where_and_what(text: str, place: str, message: str) -> No
 @pytest.mark.parametrize(
     ("expr", "place"),
     [
-        ("expr: up)", "5:15"),
-        ("expr: 'up)'", "5:16"),
-        ('expr: "up)"', "5:16"),
-        ("expr: |\n  up\n  )", "7:9"),
-        ("expr: >-\n  up\n    or\n\n  )", "9:9"),
-        ("expr: up\n  )", "6:9"),
+        ("expr: up}", "5:15"),
+        ("expr: 'up}'", "5:16"),
+        ('expr: "up}"', "5:16"),
+        ("expr: |\n  up\n  }", "7:9"),
+        ("expr: >-\n  up\n    or\n\n  }", "9:9"),
+        ("expr: up\n  }", "6:9"),
     ],
 )
 def test_an_error_in_an_expression_is_placed_at_the_character(expr: str, place: str) -> None:
     (error,) = errors(rule(f"record: a\n{expr}"))
     assert error.startswith(f'rules.yml:{place}: group "g", rule 1, "a": could not parse expression: ')
-    assert "parse error: unexpected right parenthesis" in error
+    assert "parse error: unexpected character: '}'" in error
 
 
 @pytest.mark.parametrize(
@@ -186,5 +186,5 @@ def test_a_file_that_is_not_text_is_an_error_of_the_file(tmp_path: Path) -> None
 
 def test_positions_count_from_the_file_and_not_from_the_expression() -> None:
     with pytest.raises(ConfigErrors) as caught:
-        parse(rule("record: a\nexpr: up)"))
+        parse(rule("record: a\nexpr: up}"))
     assert caught.value.errors[0].position == Position(5, 15)

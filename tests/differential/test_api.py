@@ -150,12 +150,21 @@ nope
 """.split()  # noqa: SIM905 - a list of requests, one a line
 
 
+CHANGED_SINCE = {
+    "Invalid time value": "invalid time value",
+    "1:1: parse error: no expression found": "unknown position: parse error: no expression found",
+    '"match[]": 1:1: parse error: unexpected end': '"match[]": unknown position: parse error: unexpected end',
+}
+"""What 2.42 says otherwise than 3.x: an empty text has no position, a message begins in lower case."""
+
+
 @pytest.mark.parametrize("path", ERRORS)
 async def test_bad_requests_fail_alike(node: Server, prometheus: str, path: str) -> None:
     ours, theirs = await both(node, prometheus, f"/api/v1/{path}")
     assert theirs[0] >= 400
-    if isinstance(theirs[1], dict):  # since 3.0 this message begins in lower case
-        theirs[1]["error"] = theirs[1]["error"].replace("Invalid time value", "invalid time value")
+    if isinstance(theirs[1], dict):
+        for older, newer in CHANGED_SINCE.items():
+            theirs[1]["error"] = theirs[1]["error"].replace(older, newer)
     assert ours == theirs
 
 

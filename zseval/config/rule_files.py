@@ -212,8 +212,11 @@ def _expression(made: Section, problems: _RuleProblems, features: frozenset[str]
 
 
 def _offset(text: str, position: Position) -> int:
+    """Where a position, its column in bytes, is in the characters of `text`."""
     lines = text.split("\n")
-    return sum(len(line) + 1 for line in lines[: position.line - 1]) + position.column - 1
+    before = lines[position.line - 1].encode("utf-8", "surrogatepass")[: position.column - 1]
+    characters = len(before.decode("utf-8", "replace"))
+    return sum(len(line) + 1 for line in lines[: position.line - 1]) + characters
 
 
 _NOT_IN_RECORDING = ("annotations", "for", "keep_firing_for")
