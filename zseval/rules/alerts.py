@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from zseval.errors import ZsevalError
 from zseval.model.alert import Alert
@@ -26,11 +27,14 @@ class AlertBook:
     """One rule's alerts by their labels; resolved ones for 15 minutes more.
 
     labels: templates of the labels that every alert gets, its group's and its own.
+    is_restored: False while the alerts of an earlier process are still to be read from the store (see
+    restore.py); until then no series are written, which would hide what is there.
     One thread may change it while others look: what they see is whole, of before or after.
     """
 
     def __init__(self, rule: AlertingRule, labels: Mapping[str, str]) -> None:
         self.rule = rule
+        self.is_restored = True
         self._templates = tuple(sorted(labels.items()))
         self._alerts: dict[Labels, ActiveAlert] = {}
 
@@ -87,7 +91,7 @@ class AlertBook:
     def samples(self) -> Samples:
         """`ALERTS` and `ALERTS_FOR_STATE` of every active alert."""
         out: Samples = []
-        for alert in self.active:
+        for alert in self.active if self.is_restored else ():
             out.append((alert.labels.merged({METRIC_NAME: "ALERTS", "alertstate": alert.state.value}), 1.0))
             since = float(alert.active_at_ms // 1000)
             out.append((alert.labels.merged({METRIC_NAME: "ALERTS_FOR_STATE"}), since))
@@ -115,6 +119,17 @@ class AlertBook:
     def take_over(self, older: AlertBook) -> None:
         """Go on with the alerts of the same rule in an earlier configuration."""
         self._alerts = dict(older._alerts)
+        self.is_restored = older.is_restored
+
+    @property
+    def fixed_labels(self) -> dict[str, str]:
+        """The labels every alert of the rule has, whatever the templates of the others give."""
+        fixed = {name: text for name, text in self._templates if text and "{{" not in text}
+        return {**fixed, "alertname": self.rule.name}
+
+    def begin_at(self, labels: Labels, active_at_ms: int) -> None:
+        """Change since when an alert's condition holds; the next evaluation settles its state."""
+        self._alerts[labels] = replace(self._alerts[labels], active_at_ms=active_at_ms)
 
     def shift(self, delta_ms: int) -> None:
         """Move all times, as when the clock was set."""
