@@ -63,8 +63,8 @@ class SteadyClock:
     def wall_ms(self) -> int:
         expected_ms, ahead_ms, monotonic = self._look()
         if abs(ahead_ms) >= STEP_MS:
-            return int(expected_ms)
-        if ahead_ms < 0:
+            ahead_ms = 0.0
+        elif ahead_ms < 0:
             passed_ms = (monotonic - self._latest[1]) * 1000
             ahead_ms = -min(-ahead_ms, _SLOWER * passed_ms)
         self._latest = (expected_ms + ahead_ms, monotonic)

@@ -56,18 +56,25 @@ class NotifierManager:
         )
 
     async def apply(self, config: AlertingConfig, external_labels: Labels = _NO_LABELS) -> None:
-        """Go over to a configuration. Alertmanagers that stay keep their queues."""
+        """Go over to a configuration. Alertmanagers that stay, by their URL, keep what waits for them."""
         self._config, self._external_labels = config, external_labels
         found = [endpoint for entry in config.alertmanagers for endpoint in endpoints(entry)]
         self._dropped = tuple(endpoint.url for endpoint in found if endpoint.dropped)
         wanted = {endpoint: None for endpoint in found if not endpoint.dropped}
-        gone = [endpoint for endpoint in self._senders if endpoint not in wanted]
-        await asyncio.gather(*(self._senders.pop(endpoint).stop() for endpoint in gone))
+        gone = [self._senders.pop(endpoint) for endpoint in list(self._senders) if endpoint not in wanted]
+        waiting: dict[str, list[Alert]] = {}
+        staying = {endpoint.url for endpoint in wanted}
+        for sender in gone:
+            await sender.halt()
+            if sender.endpoint.url in staying:  # it only is another's now, or is reached in another way
+                waiting.setdefault(sender.endpoint.url, []).extend(sender.queue.take(len(sender.queue)))
+            await sender.stop()
         for endpoint in wanted:
             if endpoint not in self._senders:
                 sender = self._senders[endpoint] = Sender(
                     endpoint, self._clock, self._counters, self._capacity
                 )
+                sender.send(waiting.pop(endpoint.url, ()))
                 sender.start()
 
     async def stop(self, drain_s: float = 5.0) -> None:
@@ -89,6 +96,11 @@ class NotifierManager:
                 callback(kept)
             except Exception:  # noqa: BLE001 - somebody else's code; its errors must not stop delivery
                 _log.exception("an alert callback failed")
+
+    def shift(self, delta_ms: int) -> None:
+        """Move the times of the alerts that wait, as when the clock was set."""
+        for sender in self._senders.values():
+            sender.queue.shift(delta_ms)
 
     @property
     def active(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from zseval.model.alert import Alert
 from zseval.model.labels import Labels
@@ -40,6 +41,15 @@ class AlertQueue:
     def take(self, most: int) -> list[Alert]:
         """The first alerts, no longer in the queue."""
         return [self._waiting.popitem(last=False)[1] for _ in range(min(most, len(self._waiting)))]
+
+    def shift(self, delta_ms: int) -> None:
+        """Move the times of what waits, as when the clock was set: an end would else lie in the past."""
+        for labels, alert in self._waiting.items():
+            self._waiting[labels] = replace(
+                alert,
+                starts_at_ms=alert.starts_at_ms + delta_ms,
+                ends_at_ms=alert.ends_at_ms + delta_ms if alert.ends_at_ms else 0,
+            )
 
     def put_back(self, alerts: Sequence[Alert]) -> int:
         """Return to the front what could not be delivered, unless a newer state came meanwhile.

@@ -83,12 +83,16 @@ class Sender:
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name=f"notify {self.endpoint.url}")
 
-    async def stop(self, drain_s: float = 0.0) -> None:
-        """Send what is waiting, for at most `drain_s` seconds, and end."""
+    async def halt(self) -> None:
+        """Send nothing more; what waits stays in the queue."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+
+    async def stop(self, drain_s: float = 0.0) -> None:
+        """Send what is waiting, for at most `drain_s` seconds, and end."""
+        await self.halt()
         try:
             async with asyncio.timeout(drain_s or None):
                 while drain_s and self.queue and await self._send_batch():
@@ -136,6 +140,10 @@ class Sender:
         except asyncio.CancelledError:
             self.queue.put_back(batch)
             raise
+        except Exception:  # noqa: BLE001 - whatever these alerts cause, the next are to be sent
+            _log.exception("alerts for %s could not be sent", self.endpoint.url)
+            self._counters.errors.inc(self.endpoint.url, by=len(batch))
+            self._drop(len(batch), "sending failed unexpectedly")
         else:
             self._counters.sent.inc(self.endpoint.url, by=len(batch))
         return True

@@ -11,7 +11,7 @@ import contextlib
 import logging
 from typing import Protocol
 
-from zseval.clock import Clock
+from zseval.clock import Clock, Moment
 from zseval.errors import ScrapeError, ZsevalError
 from zseval.scrape.fetch import Fetched
 from zseval.scrape.ingest import Ingest, Outcome
@@ -117,9 +117,11 @@ class ScrapeLoop:
 
     async def scrape(self, timestamp_ms: int) -> Outcome:
         """One scrape, whatever comes of it; nothing is raised but cancellation."""
+        stamped = Moment.of(self._clock)
         async with self.lock:
             began = self._clock.monotonic()
-            outcome = await self._scraped(timestamp_ms, began)
+            outcome = await self._scraped(timestamp_ms, stamped, began)
+        timestamp_ms += stamped.moved_ms()
         status = self.target.status
         status.health = Health.DOWN if outcome.error is not None else Health.UP
         status.last_error = "" if outcome.error is None else str(outcome.error)
@@ -129,7 +131,9 @@ class ScrapeLoop:
         self._observe(self.target, outcome)
         return outcome
 
-    async def _scraped(self, timestamp_ms: int, began: float) -> Outcome:
+    async def _scraped(self, timestamp_ms: int, stamped: Moment, began: float) -> Outcome:
+        """stamped: when timestamp_ms was; should the clock be set meanwhile, it moves along."""
+
         def elapsed() -> float:
             return self._clock.monotonic() - began
 
@@ -142,12 +146,13 @@ class ScrapeLoop:
                 reading = await asyncio.to_thread(self.ingest.read, fetched.body, fetched.content_type)
             else:
                 reading = self.ingest.read(fetched.body, fetched.content_type)
-            return self.ingest.store(reading, timestamp_ms, elapsed)
+            return self.ingest.store(reading, timestamp_ms + stamped.moved_ms(), elapsed)
         except ZsevalError as error:
-            return self._failed(error, timestamp_ms, began)
+            return self._failed(error, timestamp_ms + stamped.moved_ms(), began)
         except Exception as error:  # noqa: BLE001 - whatever one target causes ends with its scrape
             _log.exception("scrape of %s failed unexpectedly", self.target.url)
-            return self._failed(ScrapeError(f"{type(error).__name__}: {error}"), timestamp_ms, began)
+            failure = ScrapeError(f"{type(error).__name__}: {error}")
+            return self._failed(failure, timestamp_ms + stamped.moved_ms(), began)
 
     def _failed(self, error: ZsevalError, timestamp_ms: int, began: float) -> Outcome:
         try:
@@ -164,7 +169,7 @@ class ScrapeLoop:
         """
         interval_s = self.target.interval_ms / 1000
         await self._clock.sleep(interval_s)
-        stale_ms = self._clock.wall_ms()
+        stale = Moment.of(self._clock)
         await self._clock.sleep(1.1 * interval_s)
         with contextlib.suppress(ZsevalError):
-            self.ingest.finish(stale_ms)
+            self.ingest.finish(stale.wall_ms + stale.moved_ms())
