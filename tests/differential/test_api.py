@@ -222,18 +222,11 @@ async def test_answers_have_the_same_keys(node: Server, prometheus: str, path: s
 
 
 NOT_LOOKED_INTO = frozenset(
-    [
-        "labels",
-        "annotations",
-        "discoveredLabels",
-        "droppedTargetCounts",
-        "alerts",
-        "seriesCountByMetricName",
-        "labelValueCountByLabelName",
-        "memoryInBytesByLabelName",
-        "seriesCountByLabelValuePair",
-    ]
-)
+    {
+        "labels", "annotations", "discoveredLabels", "droppedTargetCounts", "alerts", "seriesCountByMetricName",
+        "labelValueCountByLabelName", "memoryInBytesByLabelName", "seriesCountByLabelValuePair",
+    }
+)  # fmt: skip
 """Labels, and lists whose filling depends on what Prometheus got round to scrape and evaluate meanwhile."""
 
 
