@@ -223,7 +223,8 @@ async def test_answers_have_the_same_keys(node: Server, prometheus: str, path: s
 
 NOT_LOOKED_INTO = frozenset(
     {
-        "labels", "annotations", "discoveredLabels", "droppedTargetCounts", "alerts", "seriesCountByMetricName",
+        "labels", "annotations", "discoveredLabels", "droppedTargetCounts", "alerts",
+        "seriesCountByMetricName",
         "labelValueCountByLabelName", "memoryInBytesByLabelName", "seriesCountByLabelValuePair",
     }
 )  # fmt: skip
