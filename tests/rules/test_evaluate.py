@@ -172,7 +172,8 @@ def test_a_template_that_fails_becomes_the_text_and_is_counted(bench: Bench) -> 
 
 def test_templates_query_at_the_time_of_the_evaluation(bench: Bench) -> None:
     group = bench.group(
-        "query_offset: 2m, rules: [{alert: A, expr: m, annotations: {v: '{{ query \"m\" | first | value }}'}}]"
+        "query_offset: 2m,"
+        " rules: [{alert: A, expr: m, annotations: {v: '{{ query \"m\" | first | value }}'}}]"
     )
     bench.put(0, m=1.0)
     bench.put(2, m=3.0)

@@ -1,20 +1,18 @@
-"""TreeBuilder: grammar rules to nodes, one method a rule, called by lark from the leaves up."""
+"""TreeBuilder: grammar rules to nodes, one method a rule, called by the parser from the leaves up."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from zseval.model.labels import quote
 from zseval.template import nodes
 from zseval.template.builtins import BUILTINS
 from zseval.template.errors import SyntaxFault
 from zseval.template.functions import FUNCTIONS
+from zseval.template.lexer import Token
 from zseval.template.literals import parse_number, unquote, unquote_char, unquote_raw
-
-if TYPE_CHECKING:
-    from lark import Token
 
 __all__ = ["Define", "TreeBuilder"]
 
@@ -49,11 +47,11 @@ class TreeBuilder:
     def define(self, parts: list[Any]) -> list[Any]:
         items: list[Any] = parts[0]
         _, keyword, (name, _), _, body = parts[1:6]
-        items.append(Define(keyword.start_pos, name, tuple(body)))
+        items.append(Define(keyword.offset, name, tuple(body)))
         return items
 
     def text(self, parts: list[Token]) -> nodes.Text:
-        return nodes.Text(_offset(parts[0]), str(parts[0]))
+        return nodes.Text(parts[0].offset, parts[0].text)
 
     def action(self, parts: list[Any]) -> nodes.Action:
         pipe: nodes.Pipe = parts[1]
@@ -95,10 +93,10 @@ class TreeBuilder:
         return nodes.Block(nodes.Template(offset, name, pipe), tuple(body))
 
     def break_node(self, parts: list[Token]) -> nodes.Break:
-        return nodes.Break(_offset(parts[1]))
+        return nodes.Break(parts[1].offset)
 
     def continue_node(self, parts: list[Token]) -> nodes.Continue:
-        return nodes.Continue(_offset(parts[1]))
+        return nodes.Continue(parts[1].offset)
 
     def name(self, parts: list[Token]) -> tuple[str, int]:
         token = parts[0]
@@ -113,34 +111,42 @@ class TreeBuilder:
 
     def declared(self, parts: list[Any]) -> nodes.Pipe:
         variable, _, commands = parts
-        return replace(_pipe(commands), offset=variable.start_pos, declared=(str(variable),))
+        return replace(_pipe(commands), offset=variable.offset, declared=(variable.text,))
 
     def assigned(self, parts: list[Any]) -> nodes.Pipe:
         return replace(self.declared(parts), is_assign=True)
 
     def declared_pair(self, parts: list[Any]) -> nodes.Pipe:
         first, _, second, _, commands = parts
-        return replace(_pipe(commands), offset=first.start_pos, declared=(str(first), str(second)))
+        return replace(_pipe(commands), offset=first.offset, declared=(first.text, second.text))
 
     def assigned_pair(self, parts: list[Any]) -> nodes.Pipe:
         return replace(self.declared_pair(parts), is_assign=True)
 
-    def commands(self, parts: list[Any]) -> tuple[nodes.Command, ...]:
-        found = tuple(part for part in parts if isinstance(part, nodes.Command))
+    def first(self, parts: list[_T]) -> list[_T]:
+        return [parts[0]]
+
+    def next(self, parts: list[Any]) -> list[Any]:
+        items: list[Any] = parts[0]
+        items.append(parts[-1])
+        return items
+
+    def commands(self, parts: list[list[nodes.Command]]) -> tuple[nodes.Command, ...]:
+        found = tuple(parts[0])
         for stage, command in enumerate(found[1:], start=2):
             if isinstance(command.args[0], _NOT_EXECUTABLE):
                 raise SyntaxFault(f"non executable command in pipeline stage {stage}", command.offset)
         return found
 
-    def command(self, parts: list[nodes.Operand]) -> nodes.Command:
-        first = parts[0]
+    def command(self, parts: list[list[nodes.Operand]]) -> nodes.Command:
+        first = parts[0][0]
         start = first.node.offset if isinstance(first, nodes.Chain) else first.offset
-        return nodes.Command(start, tuple(parts))
+        return nodes.Command(start, tuple(parts[0]))
 
     def chain(self, parts: list[Any]) -> nodes.Operand:
         """A field added to an operand; the node moves to where the first was added, as in Go."""
         operand: nodes.Operand = parts[0]
-        offset, name = _offset(parts[1]), str(parts[1])[1:]
+        offset, name = parts[1].offset, parts[1].text[1:]
         match operand:
             case nodes.Field(_, names) | nodes.Variable(_, names):
                 added = operand.offset if len(names) > 1 else offset
@@ -153,45 +159,41 @@ class TreeBuilder:
                 return nodes.Chain(offset, operand, (name,))
 
     def identifier(self, parts: list[Token]) -> nodes.Identifier:
-        name = str(parts[0])
+        name = parts[0].text
         if name not in FUNCTIONS and name not in BUILTINS:
-            raise SyntaxFault(f"function {quote(name)} not defined", _offset(parts[0]))
-        return nodes.Identifier(_offset(parts[0]), name)
+            raise SyntaxFault(f"function {quote(name)} not defined", parts[0].offset)
+        return nodes.Identifier(parts[0].offset, name)
 
     def variable(self, parts: list[Token]) -> nodes.Variable:
-        return nodes.Variable(_offset(parts[0]), (str(parts[0]),))
+        return nodes.Variable(parts[0].offset, (parts[0].text,))
 
     def field(self, parts: list[Token]) -> nodes.Field:
-        return nodes.Field(_offset(parts[0]), (str(parts[0])[1:],))
+        return nodes.Field(parts[0].offset, (parts[0].text[1:],))
 
     def dot(self, parts: list[Token]) -> nodes.Dot:
-        return nodes.Dot(_offset(parts[0]))
+        return nodes.Dot(parts[0].offset)
 
     def nil(self, parts: list[Token]) -> nodes.Nil:
-        return nodes.Nil(_offset(parts[0]))
+        return nodes.Nil(parts[0].offset)
 
     def boolean(self, parts: list[Token]) -> nodes.Bool:
-        return nodes.Bool(_offset(parts[0]), str(parts[0]) == "true")
+        return nodes.Bool(parts[0].offset, parts[0].text == "true")
 
     def char(self, parts: list[Token]) -> nodes.NumberNode:
-        return nodes.NumberNode(_offset(parts[0]), str(parts[0]), _read(parts[0], unquote_char))
+        return nodes.NumberNode(parts[0].offset, parts[0].text, _read(parts[0], unquote_char))
 
     def number(self, parts: list[Token]) -> nodes.NumberNode:
-        return nodes.NumberNode(_offset(parts[0]), str(parts[0]), _read(parts[0], parse_number))
+        return nodes.NumberNode(parts[0].offset, parts[0].text, _read(parts[0], parse_number))
 
     def string(self, parts: list[Token]) -> nodes.String:
-        return nodes.String(_offset(parts[0]), str(parts[0]), _read(parts[0], unquote))
+        return nodes.String(parts[0].offset, parts[0].text, _read(parts[0], unquote))
 
     def raw_string(self, parts: list[Token]) -> nodes.String:
-        return nodes.String(_offset(parts[0]), str(parts[0]), unquote_raw(str(parts[0])))
+        return nodes.String(parts[0].offset, parts[0].text, unquote_raw(parts[0].text))
 
     def parenthesized(self, parts: list[Any]) -> nodes.Pipe:
         pipe: nodes.Pipe = parts[1]
         return pipe
-
-
-def _offset(token: Token) -> int:
-    return token.start_pos or 0
 
 
 def _pipe(commands: tuple[nodes.Command, ...]) -> nodes.Pipe:
@@ -200,6 +202,6 @@ def _pipe(commands: tuple[nodes.Command, ...]) -> nodes.Pipe:
 
 def _read(token: Token, read: Callable[[str], _T]) -> _T:
     try:
-        return read(str(token))
+        return read(token.text)
     except ValueError as error:
-        raise SyntaxFault(str(error), _offset(token)) from None
+        raise SyntaxFault(str(error), token.offset) from None

@@ -1,26 +1,23 @@
-"""From template text to tree: lark with grammar/gotemplate.lark, and Go's words for what is wrong.
+"""From template text to tree: the tables of grammar/gotemplate.lark, and Go's words for what is wrong.
 
-The LALR tables are made on first use and kept; a text without `{{` never needs them.
+The tables are read on first use and kept; a text without `{{` never needs them.
 Source: text/template/parse/parse.go for what is an error and what it is called.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zseval.model.labels import quote
 from zseval.template import nodes
 from zseval.template.build import Define, TreeBuilder
 from zseval.template.errors import SyntaxFault
-from zseval.template.lexer import KEYWORDS, tokens
+from zseval.template.lexer import KEYWORDS, Token, tokens
 from zseval.template.scopes import check_scopes
-
-if TYPE_CHECKING:
-    import lark
+from zseval.template.tables import load
 
 __all__ = ["Tree", "parse_template"]
 
@@ -40,12 +37,7 @@ def parse_template(text: str) -> Tree:
     """The tree of a template. Raises SyntaxFault."""
     if "{{" not in text:
         return Tree(text, (nodes.Text(0, text),) if text else (), {})
-    import lark
-
-    try:
-        top: Any = _parser().parse(text)
-    except lark.exceptions.UnexpectedToken as error:
-        raise _explained(error) from None
+    top = _automaton().run(text)
     templates: dict[str, tuple[nodes.Node, ...]] = {}
     main = tuple(_hoisted(top, templates))
     check_scopes(main)
@@ -87,35 +79,62 @@ def _is_empty(body: tuple[nodes.Node, ...]) -> bool:
     return all(isinstance(node, nodes.Text) and not node.text.strip() for node in body)
 
 
-@cache
-def _parser() -> lark.Lark:
-    import lark
-
-    class TemplateLexer(lark.lexer.Lexer):
-        def __init__(self, lexer_conf: Any) -> None: ...
-
-        def lex(self, data: Any) -> Iterator[lark.Token]:  # type: ignore[override]  # lark hands over the text itself
-            depth = 0
-            for token in tokens(data):
-                depth += _NESTING.get(token.type, 0)
-                if depth > _MAX_NESTING:
-                    raise SyntaxFault("template is nested too deeply", token.offset)
-                yield lark.Token(token.type, token.text, start_pos=token.offset)
-
-    return lark.Lark(_grammar(), parser="lalr", lexer=TemplateLexer, transformer=TreeBuilder())
-
-
 _NESTING = {"LPAR": 1, "RPAR": -1, "IF": 1, "WITH": 1, "RANGE": 1, "DEFINE": 1, "BLOCK": 1, "END": -1}
 
 
-def _grammar() -> str:
-    """The grammar's text: beside this package in a checkout, inside it in a wheel."""
-    package = Path(__file__).parents[1]
-    for folder in (package / "_grammar", package.parent / "grammar"):
-        path = folder / "gotemplate.lark"
-        if path.is_file():
-            return path.read_text("utf-8")
-    raise FileNotFoundError("gotemplate.lark is neither in the installed package nor in the checkout")
+class _Automaton:
+    """The tables, and for each rule its symbol, its length and the method that makes the value."""
+
+    def __init__(self) -> None:
+        tables = load()
+        builder = TreeBuilder()
+        self.rows, self.defaults = tables.rows, tables.defaults
+        self.start, self.end = tables.start, tables.end
+        self.rules: list[tuple[str, int, Callable[[list[Any]], Any]]] = [
+            (symbol, length, getattr(builder, name)) for symbol, length, name in tables.rules
+        ]
+
+    def run(self, text: str) -> Any:
+        """What the builder makes of a text. Raises SyntaxFault."""
+        states = [self.start]
+        values: list[Any] = []
+        read: list[str] = []
+        depth = 0
+        for token in _all_tokens(text):
+            action = self._reduced(states, values, token.type)
+            if token.type == "$END" and states[-1] == self.end:
+                return values[-1]
+            if action is None:
+                raise SyntaxFault(_fault(token, read), token.offset)
+            depth += _NESTING.get(token.type, 0)
+            if depth > _MAX_NESTING:
+                raise SyntaxFault("template is nested too deeply", token.offset)
+            states.append(action)
+            values.append(token)
+            read.append(token.type)
+        raise AssertionError("the end of the text is a token")
+
+    def _reduced(self, states: list[int], values: list[Any], kind: str) -> int | None:
+        """Reduce as far as the token calls for; the state to go to, or None where it has no place."""
+        while True:
+            action = self.rows[states[-1]].get(kind, self.defaults[states[-1]])
+            if action is None or action >= 0:
+                return action
+            symbol, length, method = self.rules[~action]
+            first = len(values) - length
+            values[first:] = [method(values[first:])]
+            del states[first + 1 :]
+            states.append(self.rows[states[-1]][symbol])
+
+
+def _all_tokens(text: str) -> Iterator[Token]:
+    yield from tokens(text)
+    yield Token("$END", "", len(text))
+
+
+@cache
+def _automaton() -> _Automaton:
+    return _Automaton()
 
 
 _CONTEXTS = {
@@ -143,27 +162,17 @@ _STARTS_OPERAND = frozenset(
 )
 
 
-def _explained(error: lark.exceptions.UnexpectedToken) -> SyntaxFault:
-    """What Go says about a token that has no place."""
-    token, stack = error.token, _stack(error)
+def _fault(token: Token, read: list[str]) -> str:
+    """What Go says about a token that has no place after those read."""
     if token.type == "$END":
-        return SyntaxFault("unexpected EOF", len(error.token))
-    return SyntaxFault(_fault(token, stack), token.start_pos or 0)
-
-
-def _stack(error: lark.exceptions.UnexpectedToken) -> list[str]:
-    """Types of the tokens read and not yet part of a whole; "" for a whole."""
-    state: Any = error.state
-    return [getattr(value, "type", "") for value in state.value_stack]
-
-
-def _fault(token: lark.Token, stack: list[str]) -> str:
-    opener = max(index for index, kind in enumerate(stack) if kind in ("LEFT", "LPAR"))
-    inside = stack[opener + 1 :]
+        return "unexpected EOF"
+    opener = _opener(read)
+    is_action = read[opener] == "LEFT"
+    inside = read[opener + 1 :]
     keyword = inside[0] if inside else ""
-    context = _CONTEXTS.get(keyword, "command") if stack[opener] == "LEFT" else "parenthesized pipeline"
-    if not inside and stack[opener] == "LEFT" and token.type in ("END", "ELSE"):
-        return _misplaced(token.type.lower(), stack[:opener])
+    context = _CONTEXTS.get(keyword, "command") if is_action else "parenthesized pipeline"
+    if not inside and is_action and token.type in ("END", "ELSE"):
+        return _misplaced(token.type.lower(), read[:opener])
     if token.type == "COMMA" and inside[-1:] == ["VARIABLE"] and _only_declares(inside):
         return f"too many declarations in {context}"
     if keyword == "RANGE" and inside[-1] == "COMMA":
@@ -172,20 +181,30 @@ def _fault(token: lark.Token, stack: list[str]) -> str:
         return f"unexpected {_shown(token)} in input"
     if keyword in ("DEFINE", "ELSE", "END", "BREAK", "CONTINUE") or inside == [keyword] == ["TEMPLATE"]:
         return f"unexpected {_shown(token)} in {context}"
-    if stack[-1] not in _STARTS_OPERAND and not (keyword == "BLOCK" and len(inside) == 2):
+    if read[-1] not in _STARTS_OPERAND and not (keyword == "BLOCK" and len(inside) == 2):
         return f"unexpected {_shown(token)} in {context if token.type == 'RPAR' else 'operand'}"
-    if token.type == "RIGHT" or (token.type == "RPAR" and stack[opener] == "LPAR"):
+    if token.type == "RIGHT" or (token.type == "RPAR" and not is_action):
         return f"missing value for {context}"
     return f"unexpected {_shown(token)} in {context}"
+
+
+def _opener(read: list[str]) -> int:
+    """Where the innermost `{{` or `(` that is still open was read."""
+    closed = 0
+    for index in range(len(read) - 1, -1, -1):
+        if read[index] == "LEFT" or (read[index] == "LPAR" and not closed):
+            return index
+        closed += {"RPAR": 1, "LPAR": -1}.get(read[index], 0)
+    raise AssertionError("a token that can be wrong is inside an action")
 
 
 def _only_declares(inside: list[str]) -> bool:
     return all(kind in ("VARIABLE", "COMMA", "RANGE", "IF", "WITH") for kind in inside)
 
 
-def _misplaced(keyword: str, before: list[str]) -> str:
+def _misplaced(keyword: str, read: list[str]) -> str:
     """`{{end}}` or `{{else}}` where nothing is open that could have it."""
-    control = next((kind for kind in reversed(before) if kind in _CONTEXTS), "")
+    control = _open_control(read)
     if keyword == "else" and control == "ELSE":
         return "expected end; found {{else}}"
     if keyword == "else" and control in ("DEFINE", "BLOCK"):
@@ -193,9 +212,24 @@ def _misplaced(keyword: str, before: list[str]) -> str:
     return f"unexpected {{{{{keyword}}}}}"
 
 
-def _shown(token: lark.Token) -> str:
+def _open_control(read: list[str]) -> str:
+    """The keyword of the innermost control structure that has not ended; ELSE once it is in that part."""
+    still_open: list[str] = []
+    for before, kind in zip(["", *read], read, strict=False):
+        if kind in ("IF", "WITH") and before == "ELSE":
+            still_open[-1] = kind
+        elif kind in ("IF", "WITH", "RANGE", "DEFINE", "BLOCK"):
+            still_open.append(kind)
+        elif kind == "ELSE" and still_open:
+            still_open[-1] = kind
+        elif kind == "END" and still_open:
+            still_open.pop()
+    return still_open[-1] if still_open else ""
+
+
+def _shown(token: Token) -> str:
     """A token as Go's messages show it: keywords in angle brackets, the rest quoted and cut short."""
-    text = str(token)
+    text = token.text
     if token.type in KEYWORDS.values() or text == ".":
         return f"<{text}>"
     return quote(text[:10]) + "..." if len(text) > 10 else quote(text)
