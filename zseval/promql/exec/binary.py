@@ -7,8 +7,8 @@ Source: promql/engine.go (VectorBinop, VectorAnd, VectorOr, VectorUnless, Vector
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from zseval.model.arrays import Mask, Rows, Values
 from zseval.model.labelsets import LabelSets
 from zseval.promql.errors import EvaluationError
 from zseval.promql.exec.context import Context, Query
+from zseval.promql.exec.fill import Filled, filled_rows, fills
 from zseval.promql.exec.match import Pairs, any_per_group, match_labels, pairs, rows_per_group, signatures
 from zseval.promql.exec.vector import Vector, drop_names, mask_and, merged
 from zseval.promql.kernels.arithmetic import ARITHMETIC, COMPARISON
@@ -68,13 +69,14 @@ class _Matched:
 def _vectors(node: Binary, matching: VectorMatching, left: Vector, right: Vector, ctx: Context) -> Vector:
     swapped = matching.cardinality is Cardinality.ONE_TO_MANY
     many, one = (right, left) if swapped else (left, right)
-    if matching.fill.left is not None or matching.fill.right is not None:
-        raise EvaluationError("the fill modifiers are not supported yet")
     met = pairs(many.labels, one.labels, matching, ctx.query)
     _check_one_side(met, many, one, matching, ctx)
     sides = _gather(met, many, one)
     dropped = node.op in ARITHMETIC or (node.return_bool and not ctx.query.delayed_names)
     labels = _result_labels(many.labels, one.labels, met, matching, dropped, ctx.query)
+    if fills(matching):
+        rows = filled_rows(many, one, matching, dropped, ctx.query)
+        met, sides, labels = _with_filled(met, sides, labels, rows, ctx.query)
     _check_many_side(met, sides, labels, matching, ctx)
     ctx.query.limits.hold(sides.many.size)
     first, second = (sides.one, sides.many) if swapped else (sides.many, sides.one)
@@ -96,13 +98,35 @@ def _gather(met: Pairs, many: Vector, one: Vector) -> _Matched:
     return _Matched(many_rows.values, one_rows.values, mask_and(many_rows.present, one_rows.present))
 
 
+def _with_filled(
+    met: Pairs, sides: _Matched, labels: LabelSets, rows: Sequence[Filled], query: Query
+) -> tuple[Pairs, _Matched, LabelSets]:
+    """The pairs, and after them the rows that meet a number."""
+    all_labels = (labels, *(each.labels for each in rows))
+
+    def make() -> LabelSets:
+        joined = LabelSets.concat(all_labels)
+        return LabelSets(joined.names, joined.codes, query.symbols_of(*all_labels))
+
+    labels = query.remember(all_labels, "filled", make)
+    present = np.broadcast_to(np.True_, sides.many.shape) if sides.present is None else sides.present
+    signature = np.concatenate([met.signature, *(each.signature for each in rows)])
+    matched = _Matched(
+        np.concatenate([sides.many, *(each.many for each in rows)]),
+        np.concatenate([sides.one, *(each.one for each in rows)]),
+        np.concatenate([present, *(each.present for each in rows)]),
+    )
+    return replace(met, signature=signature, many_unique=False), matched, labels
+
+
 def _check_one_side(met: Pairs, many: Vector, one: Vector, matching: VectorMatching, ctx: Context) -> None:
     """No two rows of the one side with one signature at a step at which the many side has anything."""
     if met.one_unique:
         return
     ids = signatures(many.labels, one.labels, matching, ctx.query).right
     doubled = rows_per_group(one.mask(), ids, met.count) > 1  # [G, K]
-    doubled &= many.mask().any(axis=0)
+    if not fills(matching):
+        doubled &= many.mask().any(axis=0)
     if not doubled.any():
         return
     step = int(doubled.any(axis=0).argmax())
