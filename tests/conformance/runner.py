@@ -19,6 +19,7 @@ from tests.conformance.series import Histogram, Value
 from zseval.errors import PromQLError
 from zseval.model.labels import Labels
 from zseval.model.staleness import is_stale_value
+from zseval.promql.engine import FEATURES as ALL_FEATURES
 from zseval.promql.engine import Engine
 from zseval.promql.functions import FUNCTIONS
 from zseval.promql.result import Result
@@ -45,7 +46,8 @@ EPSILON = 1e-6
 _MIN_NORMAL = math.ldexp(1.0, -1022)
 _MINUTE = 60_000
 _QUERY_CONTEXT = re.compile(r"(start|end|range|step)\(\)")
-FEATURES = "all"
+FEATURES = ALL_FEATURES - {"type-and-unit-labels"}
+"""What upstream's test engine has on; the feature left out only changes which infos there are."""
 
 
 class MismatchError(Exception):

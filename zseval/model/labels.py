@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 __all__ = [
+    "METADATA_LABELS",
     "METRIC_NAME",
+    "TYPE_LABEL",
     "Labels",
     "is_legacy_label_name",
     "is_legacy_metric_name",
@@ -20,6 +22,9 @@ __all__ = [
 ]
 
 METRIC_NAME: Final = "__name__"
+TYPE_LABEL: Final = "__type__"
+METADATA_LABELS: Final = (METRIC_NAME, TYPE_LABEL, "__unit__")
+"""What says what a metric is; an operation that changes what it means drops them together."""
 
 _LEGACY_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
 _LEGACY_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")

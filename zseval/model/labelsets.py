@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zseval.model.arrays import Ids, Rows
-from zseval.model.labels import METRIC_NAME, Labels
+from zseval.model.labels import METADATA_LABELS, Labels
 from zseval.model.symbols import Symbols, SymbolTable
 
 __all__ = ["Grouping", "LabelSets", "factorize"]
@@ -96,7 +96,8 @@ class LabelSets:
         return self if len(rows) == len(self.names) else self._rows(rows)
 
     def without_name(self) -> LabelSets:
-        return self.drop((METRIC_NAME,))
+        """Less the metric name, and the type and unit that belong to it."""
+        return self.drop(METADATA_LABELS)
 
     def with_column(self, name: str, codes: Ids | int) -> LabelSets:
         """With label `name` set from symbols int32[S] (or one for all); replaces a column it had."""

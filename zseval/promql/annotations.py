@@ -93,6 +93,13 @@ class Annotations:
             start,
         )
 
+    def possible_non_counter_type(self, metric_name: str, kind: str, start: int) -> None:
+        self._add(
+            f'{_INFO}metric might not be a counter, __type__ label is not set to "counter" or "histogram", '
+            f"got {quote(kind)}: {quote(metric_name)}",
+            start,
+        )
+
     def forced_monotonicity(self, metric_name: str, start: int, extent: ForcedMonotonicity) -> None:
         text = (
             f"{_INFO}input to histogram_quantile needed to be fixed for monotonicity (see "

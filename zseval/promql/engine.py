@@ -16,7 +16,7 @@ import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Times, Values
 from zseval.model.duration import parse_duration
-from zseval.model.labels import METRIC_NAME, quote
+from zseval.model.labels import METADATA_LABELS, quote
 from zseval.model.labelsets import LabelSets
 from zseval.model.matcher import Matcher
 from zseval.model.symbols import ScopedSymbols, SymbolTable
@@ -176,7 +176,7 @@ class Engine:
             memo=self._memo,
             limits=limits,
             lookback_ms=settings.lookback_ms,
-            delayed_names="promql-delayed-name-removal" in self.features,
+            features=self.features,
             text=text,
         )
         ctx = Context(query, plan.steps)
@@ -228,8 +228,11 @@ def _vector_result(vector: Vector, times: Times, ctx: Context, *, is_range: bool
 def _without_marked_names(vector: Vector, marked: Mask, query: Query) -> Vector:
     if marked.all():
         return replace(vector, labels=without_names(vector.labels, query), drop_name=None)
-    kept = np.where(marked, 0, vector.labels.column(METRIC_NAME)).astype(np.int32)
-    return replace(vector, labels=vector.labels.with_column(METRIC_NAME, kept), drop_name=None)
+    labels = vector.labels
+    for name in METADATA_LABELS:
+        if name in labels.names:
+            labels = labels.with_column(name, np.where(marked, 0, labels.column(name)).astype(np.int32))
+    return replace(vector, labels=labels, drop_name=None)
 
 
 def _readable(labels: LabelSets, query: Query) -> LabelSets:

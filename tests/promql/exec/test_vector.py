@@ -18,7 +18,8 @@ from zseval.promql.plan.steps import Steps
 
 def _context(symbols: Symbols, *, delayed: bool = False) -> Context:
     limits = Limits(10**9, float("inf"), lambda: 0.0)
-    query = Query(symbols, ScopedSymbols(symbols), (), LabelMemo(), limits, 300_000, delayed)
+    features = frozenset({"promql-delayed-name-removal"}) if delayed else frozenset()
+    query = Query(symbols, ScopedSymbols(symbols), (), LabelMemo(), limits, 300_000, features)
     return Context(query, Steps(0, 1000, 3))
 
 

@@ -64,7 +64,7 @@ class Query:
 
     base: the store's symbols; label sets over it are the same objects in every run, and only their label
     work is remembered. symbols: base plus this run's own strings.
-    delayed_names: metric names are dropped at the end (promql-delayed-name-removal).
+    features: upstream's names of what is switched on.
     text: the query as it was written, "" where only its tree is known.
     """
 
@@ -74,9 +74,14 @@ class Query:
     memo: LabelMemo
     limits: Limits
     lookback_ms: int
-    delayed_names: bool = False
+    features: frozenset[str] = frozenset()
     text: str = ""
     annotations: Annotations = field(default_factory=Annotations)
+
+    @property
+    def delayed_names(self) -> bool:
+        """Metric names are dropped at the end of the query."""
+        return "promql-delayed-name-removal" in self.features
 
     def remember(self, sets: tuple[LabelSets, ...], what: Hashable, make: Callable[[], T]) -> T:
         """`make()`, or its value from an earlier run over the same label sets."""

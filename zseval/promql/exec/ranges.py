@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Times, Values
-from zseval.model.labels import METRIC_NAME
+from zseval.model.labels import METRIC_NAME, TYPE_LABEL
 from zseval.model.labelsets import LabelSets, factorize
 from zseval.model.staleness import is_stale
 from zseval.model.symbols import texts
@@ -27,6 +27,7 @@ CHUNK_SERIES = (
 )
 
 _COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
+_COUNTER_TYPES = ("counter", "histogram")
 
 
 class RangeVector:
@@ -142,11 +143,25 @@ def _drop_names(vector: Vector, ctx: Context) -> Vector:
 def _warn_if_not_counters(result: Vector, start: int, ctx: Context) -> None:
     """Infos for the metric names of present series that do not look like a counter's."""
     query, labels = ctx.query, result.labels
+    if "type-and-unit-labels" in query.features:
+        _warn_of_types(result, start, ctx)
+        return
     suspects = query.remember((labels,), "not counters", lambda: _not_counters(labels))
     if len(suspects):
         rows = suspects[result.rows_present()[suspects]]
         for name in dict.fromkeys(texts(query.symbols, labels.column(METRIC_NAME)[rows])):
             query.annotations.possible_non_counter(name, start)
+
+
+def _warn_of_types(result: Vector, start: int, ctx: Context) -> None:
+    """The same by the type label, where there is a name."""
+    query, labels = ctx.query, result.labels
+    rows = np.flatnonzero(result.rows_present() & (labels.column(METRIC_NAME) != 0))
+    names = texts(query.symbols, labels.column(METRIC_NAME)[rows])
+    types = texts(query.symbols, labels.column(TYPE_LABEL)[rows])
+    for name, kind in dict.fromkeys(zip(names, types, strict=True)):
+        if kind not in _COUNTER_TYPES:
+            query.annotations.possible_non_counter_type(name, kind, start)
 
 
 def _not_counters(labels: LabelSets) -> Rows:

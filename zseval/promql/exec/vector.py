@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Values
-from zseval.model.labels import METRIC_NAME
+from zseval.model.labels import METADATA_LABELS
 from zseval.model.labelsets import Grouping, LabelSets
 from zseval.promql.errors import EvaluationError
 from zseval.promql.exec.context import Context, Query
@@ -86,8 +86,8 @@ def mask_and(left: Mask | None, right: Mask | None) -> Mask | None:
 
 
 def without_names(labels: LabelSets, query: Query) -> LabelSets:
-    """The label sets without metric names, remembered."""
-    if METRIC_NAME not in labels.names:
+    """The label sets without metric names (and types and units), remembered."""
+    if not any(name in labels.names for name in METADATA_LABELS):
         return labels
     return query.remember((labels,), "without_name", labels.without_name)
 
