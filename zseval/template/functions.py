@@ -17,6 +17,7 @@ from urllib.parse import quote_plus, urlsplit
 from zseval.errors import ZsevalError
 from zseval.model.duration import DurationError, parse_duration
 from zseval.model.labels import quote
+from zseval.model.matcher import regex_error_text
 from zseval.model.number import format_g
 from zseval.template.calls import ANY, Environment, Function
 from zseval.template.errors import CallError
@@ -281,27 +282,7 @@ def _compiled(pattern: str) -> Any:
     try:
         return re2.compile(to_bytes(pattern), options)
     except re2.error as error:
-        raise CallError(_regex_complaint(error.args[0] if error.args else b"", pattern)) from None
-
-
-def _regex_complaint(reason: bytes | str, pattern: str) -> str:
-    """RE2's complaint in the words of Go's regexp."""
-    text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason
-    what, _, part = text.partition(": ")
-    what = _GO_COMPLAINTS.get(what, what)
-    shown = pattern if what.endswith(" )") else part
-    return f"error parsing regexp: {what}: `{shown}`"
-
-
-_GO_COMPLAINTS = {
-    "missing )": "missing closing )",
-    "missing ]": "missing closing ]",
-    "bad repetition operator": "invalid nested repetition operator",
-    "no argument for repetition operator": "missing argument to repetition operator",
-    "invalid repetition size": "invalid repeat count",
-    "invalid named capture group": "invalid named capture",
-    "trailing \\": "trailing backslash at end of expression",
-}
+        raise CallError(regex_error_text(error, pattern)) from None
 
 
 def _match(pattern: str, text: str) -> bool:
