@@ -17,7 +17,7 @@ from zseval.template.build import Define, TreeBuilder
 from zseval.template.errors import SyntaxFault
 from zseval.template.lexer import KEYWORDS, Token, tokens
 from zseval.template.scopes import check_scopes
-from zseval.template.tables import load
+from zseval.template.tables import GOTEMPLATE
 
 __all__ = ["Tree", "parse_template"]
 
@@ -86,7 +86,7 @@ class _Automaton:
     """The tables, and for each rule its symbol, its length and the method that makes the value."""
 
     def __init__(self) -> None:
-        tables = load()
+        tables = GOTEMPLATE.load()
         builder = TreeBuilder()
         self.rows, self.defaults = tables.rows, tables.defaults
         self.start, self.end = tables.start, tables.end

@@ -12,11 +12,11 @@ from functools import cache
 from typing import Any
 
 from zseval.model.matcher import Matcher
-from zseval.promql.syntax import tables
 from zseval.promql.syntax.ast import Expr, VectorSelector
 from zseval.promql.syntax.build import Builder, Reduction, reductions
 from zseval.promql.syntax.check import check, check_depth
 from zseval.promql.syntax.lexer import Lexer, Problem, Token, describe
+from zseval.promql.syntax.tables import PROMQL
 
 __all__ = ["parse", "parse_series_selector"]
 
@@ -90,7 +90,7 @@ class _Automaton:
 
 @cache
 def _automaton() -> _Automaton:
-    loaded = tables.load()
+    loaded = PROMQL.load()
     names = [name for _, _, name in loaded.rules]
     rules = [
         (symbol, length, method)
