@@ -5,11 +5,16 @@
         result = await node.query("up == 0")
 
 It installs no signal handler and configures no logging; the program it runs in decides that.
+
+Time is the machine's as long as that only drifts. When its wall clock is set, the node moves all it keeps
+by as much: samples, alerts and what waits to be told. History stays continuous, so that no alert fires or
+resolves because of it, and a node that boots without knowing the time loses nothing when it learns it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -27,7 +32,7 @@ from zseval.config.settings import Config
 from zseval.errors import ConfigError, ZsevalError
 from zseval.metrics import Registry
 from zseval.model.alert import Alert
-from zseval.model.duration import parse_duration
+from zseval.model.duration import DurationError, parse_duration
 from zseval.node import views
 from zseval.node.options import NodeOptions, effective_config
 from zseval.node.rule_loops import RuleLoops
@@ -46,10 +51,12 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from zseval.promql.result import Result
+    from zseval.promql.syntax.ast import Expr
 
 __all__ = ["Node"]
 
 _RETENTION = "15d"
+_LOOK_AT_CLOCK_S = 1.0  # a step is noticed within so much; samples until then bear the time before it
 
 _log = logging.getLogger(__name__)
 
@@ -73,14 +80,18 @@ class Node:
     ) -> None:
         self.options = options
         self.on_quit: Callable[[], None] = _nobody_listens
+        self._lookback_ms = _duration("lookback", options.lookback)
+        self._timeout_s = _duration("query timeout", options.query_timeout) / 1000
         self._config, self._groups = _load(options)
         self._config_error = ""
         self._clock = SteadyClock(clock or SystemClock())
         self._started_ms = self._config_ms = self._clock.wall_ms()
         self._on_transition = on_transition
+        self._retention = options.retention or self._config.storage_retention or _RETENTION
         self.registry = Registry()
+        _duration("retention", self._retention)
         self.db = TSDB(
-            options.retention or self._config.storage_retention or _RETENTION,
+            self._retention,
             retention_bytes=self._config.storage_retention_bytes or options.memory_bytes,
         )
         self.engine = Engine(
@@ -88,7 +99,7 @@ class Node:
             options.lookback,
             features=options.features,
             max_samples=options.max_samples,
-            timeout=parse_duration(options.query_timeout) / 1000,
+            timeout=self._timeout_s,
         )
         self.scrape = ScrapeManager(self.db, self._clock, registry=self.registry)
         callbacks = [on_alerts] if on_alerts is not None else []
@@ -97,7 +108,12 @@ class Node:
         self._queries = ThreadPoolExecutor(2, thread_name_prefix="zseval-query")
         self._runner: web.AppRunner | None = None
         self._ready = False
-        self._reloading = asyncio.Lock()
+        self._stopped = False
+        self._changing = asyncio.Lock()  # held while what runs is replaced, moved or ended
+        self._clock_watch: asyncio.Task[None] | None = None
+        self._clock_steps = self.registry.counter(
+            "zseval_clock_steps_total", "How often the wall clock was set, and everything kept moved with it."
+        )
         self._template_failures = self.registry.counter(
             "prometheus_template_text_expansion_failures_total",
             "The total number of template text expansion failures.",
@@ -106,7 +122,11 @@ class Node:
             "prometheus_config_last_reload_successful",
             "Whether the last configuration reload attempt was successful.",
         )
-        self._reload_ok.set(1.0)
+        self._reload_time = self.registry.gauge(
+            "prometheus_config_last_reload_success_timestamp_seconds",
+            "Timestamp of the last successful configuration reload.",
+        )
+        self._note_reload()
         self.registry.gauge(
             "zseval_build_info", "The version of zseval; the value is always 1.", "version"
         ).set(1.0, __version__)
@@ -131,18 +151,27 @@ class Node:
         except BaseException:
             await self.stop()
             raise
+        self._clock_watch = asyncio.create_task(self._watch_clock(), name="zseval clock")
         self._ready = True
 
     async def stop(self) -> None:
-        """End everything; alerts that still wait are sent, as far as a few seconds reach."""
+        """End everything, for good; alerts that still wait are sent, as far as a few seconds reach.
+
+        Rules end before what they tell, and each part whatever becomes of the others.
+        """
         self._ready = False
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-        await self.rules.stop()
-        await self.scrape.stop()
-        await self.notifier.stop()
-        self._queries.shutdown()
+        if self._clock_watch is not None:
+            self._clock_watch.cancel()
+            await asyncio.gather(self._clock_watch, return_exceptions=True)
+        async with self._changing, contextlib.AsyncExitStack() as parts:
+            self._stopped = True
+            parts.callback(self._queries.shutdown)
+            parts.push_async_callback(self.notifier.stop)
+            parts.push_async_callback(self.scrape.stop)
+            parts.push_async_callback(self.rules.stop)
+            if self._runner is not None:
+                parts.push_async_callback(self._runner.cleanup)
+                self._runner = None
 
     async def once(self) -> None:
         """Scrape every target and evaluate every rule exactly once, and end."""
@@ -159,7 +188,9 @@ class Node:
 
         Raises ConfigError where they cannot be used: everything then goes on as it was.
         """
-        async with self._reloading:
+        async with self._changing:
+            if self._stopped:
+                return
             try:
                 config, groups = await asyncio.to_thread(_load, self.options)
             except ConfigError as error:
@@ -167,8 +198,7 @@ class Node:
                 self._reload_ok.set(0.0)
                 raise
             self._config, self._groups, self._config_error = config, groups, ""
-            self._config_ms = self._clock.wall_ms()
-            self._reload_ok.set(1.0)
+            self._note_reload()
             await self._apply_notifier_and_rules()
             await self.scrape.apply(config.scrape)
         _log.info("configuration loaded", extra={"fields": {"groups": len(groups)}})
@@ -178,6 +208,11 @@ class Node:
         at = self._clock.wall_ms() if time is None else round(time * 1000)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._queries, partial(self.engine.instant_at, expr, at))
+
+    async def query_range(self, expr: str, start: float, end: float, step: float) -> Result:
+        """A range query in a worker thread; Unix seconds, step in seconds. Raises PromQLError."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._queries, partial(self.engine.range, expr, start, end, step))
 
     def add_source(
         self, name: str, source: Source, interval_ms: int = 15_000, labels: Mapping[str, str] | None = None
@@ -211,7 +246,7 @@ class Node:
         everywhere = self._config.global_
         await self.notifier.apply(self._config.alerting, everywhere.external_labels)
         surroundings = Surroundings(
-            querier=self.engine,
+            querier=_RuleQueries(self.engine, self.rules.called_off),
             store=self.db,
             expander=expander(
                 self.engine, everywhere.external_labels, self.external_url, self._template_failures.inc
@@ -233,12 +268,44 @@ class Node:
                 extra={"fields": {"labels": transition.labels.without("alertname")}},
             )
             if self._on_transition is not None:
-                self._on_transition(transition)
+                try:
+                    self._on_transition(transition)
+                except Exception:  # noqa: BLE001 - somebody else's code; the other transitions are to be told
+                    _log.exception("on_transition failed")
 
     def _generator_url(self, expression: str) -> str:
         from urllib.parse import quote_plus
 
         return f"{self.external_url}/graph?g0.expr={quote_plus(expression)}&g0.tab=1"
+
+    def _note_reload(self) -> None:
+        self._config_ms = self._clock.wall_ms()
+        self._reload_ok.set(1.0)
+        self._reload_time.set(self._config_ms / 1000)
+
+    # The clock
+
+    async def _watch_clock(self) -> None:
+        while True:
+            await self._clock.sleep(_LOOK_AT_CLOCK_S)
+            try:
+                if self._clock.step_ms():
+                    await self._follow_clock()
+            except Exception:  # noqa: BLE001 - it is tried again; until then, time goes on as it was
+                _log.exception("the wall clock could not be followed")
+
+    async def _follow_clock(self) -> None:
+        """Go over to the wall clock, and move everything kept by as much as it was set."""
+        async with self._changing, self.rules.paused():
+            delta_ms = self._clock.follow()  # from here to the end of the block nothing else runs
+            self.db.shift(delta_ms)
+            self.rules.shift(delta_ms)
+            self.scrape.shift(delta_ms)
+            self.notifier.shift(delta_ms)
+            self._started_ms += delta_ms
+            self._config_ms += delta_ms
+        self._clock_steps.inc()
+        _log.warning("the wall clock was set by %+.1f s; samples and alerts moved with it", delta_ms / 1000)
 
     # HTTP
 
@@ -248,9 +315,9 @@ class Node:
         from aiohttp import web
 
         from zseval.web.app import create_app
-        from zseval.web.server import make_runner
+        from zseval.web.server import make_runner, split_address
 
-        host, port = _host_and_port(self.options.listen)
+        host, port = split_address(self.options.listen)
         runner = make_runner(create_app(self._services()))
         await runner.setup()
         self._runner = runner
@@ -283,8 +350,8 @@ class Node:
             flags=_flags(options),
             external_url=f"{options.external_url or 'http://' + options.listen}/",
             listen_address=options.listen,
-            lookback_ms=parse_duration(options.lookback),
-            timeout=parse_duration(options.query_timeout) / 1000,
+            lookback_ms=self._lookback_ms,
+            timeout=self._timeout_s,
             max_concurrency=options.max_concurrency,
             features=options.features,
             enable_lifecycle=options.enable_lifecycle,
@@ -299,7 +366,7 @@ class Node:
             reload_succeeded=not self._config_error,
             last_config_ms=self._config_ms,
             series=self.db.status(0).num_series,
-            storage_retention=self.options.retention or self._config.storage_retention or _RETENTION,
+            storage_retention=self._retention,
             threads=threading.active_count(),
             processors=os.cpu_count() or 1,
         )
@@ -322,6 +389,25 @@ def _read_groups(file: str, interval_ms: int, features: frozenset[str]) -> tuple
         return read_rule_file(file, interval_ms, features=features)
     except OSError as error:
         raise ConfigError(f"cannot read it: {error.strerror}", file=file) from error
+
+
+class _RuleQueries:
+    """The engine as rules use it: their queries end when the rules do."""
+
+    def __init__(self, engine: Engine, called_off: threading.Event) -> None:
+        self._engine = engine
+        self._called_off = called_off
+
+    def instant_at(self, expr: str | Expr, time_ms: int) -> Result:
+        return self._engine.instant_at(expr, time_ms, cancel=self._called_off)
+
+
+def _duration(what: str, text: str) -> int:
+    """Milliseconds. Raises ConfigError."""
+    try:
+        return parse_duration(text)
+    except DurationError as error:
+        raise ConfigError(f"{what}: {error}") from error
 
 
 def _without_hold(group: Group) -> Group:
@@ -348,13 +434,6 @@ def _flags(options: NodeOptions) -> dict[str, str]:
         "enable-feature": ",".join(sorted(options.features)),
     }
     return {name: str(value) for name, value in values.items()}
-
-
-def _host_and_port(listen: str) -> tuple[str, int]:
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65_535:
-        raise ConfigError(f'cannot listen on "{listen}": give host:port, such as 127.0.0.1:9090')
-    return host.strip("[]"), int(port)
 
 
 def _nobody_listens() -> None:

@@ -28,7 +28,8 @@ class NodeOptions:
     """listen: `host:port`, or "" to serve nothing.  memory_bytes: budget of the sample store.
 
     targets and alertmanagers are URLs. interval_ms is how often targets named here are scraped, and
-    rules evaluated where neither their group nor a configuration file says so.
+    rules evaluated where neither their group nor a configuration file says so. external_labels take the
+    place of those of the same name in the file.
     """
 
     rule_files: tuple[str, ...] = ()
@@ -67,7 +68,10 @@ def effective_config(options: NodeOptions) -> Config:
     alertmanagers = tuple(alertmanager(url) for url in options.alertmanagers)
     return replace(
         config,
-        rule_files=(*config.rule_files, *(file for file in rule_files if file not in config.rule_files)),
+        global_=replace(
+            config.global_, external_labels=config.global_.external_labels.merged(options.external_labels)
+        ),
+        rule_files=tuple(dict.fromkeys((*config.rule_files, *rule_files))),
         scrape=scrape,
         alerting=replace(config.alerting, alertmanagers=(*config.alerting.alertmanagers, *alertmanagers)),
     )
@@ -84,7 +88,6 @@ def _bare_config(options: NodeOptions) -> Config:
         scrape_interval_ms=options.interval_ms,
         scrape_timeout_ms=min(options.interval_ms, 10_000),
         evaluation_interval_ms=options.interval_ms,
-        external_labels=options.external_labels,
     )
     return Config(global_=every)
 

@@ -148,6 +148,12 @@ class ScrapeManager:
         if self._running:
             loop.start()
 
+    def shift(self, delta_ms: int) -> None:
+        """Move what targets remember of times, as when the clock was set."""
+        for loop in self._loops():
+            if loop.target.status.last_scrape_ms:
+                loop.target.status.last_scrape_ms += delta_ms
+
     async def scrape_once(self) -> None:
         """Scrape every target there is exactly once, all at the same time; return when all are done."""
         now_ms = self._clock.wall_ms()
