@@ -7,6 +7,7 @@ imported only when it is asked for, so `check` and `query` do not pay for the se
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,6 +64,12 @@ def main(argv: Sequence[str]) -> int:
         print(f"zseval {__version__}")
         return 0
     name, rest = (argv[0], argv[1:]) if argv[0] in COMMANDS else ("run", argv)
+    meant = "" if argv[0] in COMMANDS else _misspelt(argv[0])
+    if meant:
+        print(
+            f'zseval: error: "{argv[0]}" is no command and no file; did you mean "{meant}"?', file=sys.stderr
+        )
+        return 2
     command = COMMANDS[name]
     module = import_module(command.module)
     parser = argparse.ArgumentParser(
@@ -77,6 +84,15 @@ def main(argv: Sequence[str]) -> int:
     except SystemExit as exit_:
         return int(exit_.code or 0)
     return _carry_out(module.run, args)
+
+
+def _misspelt(word: str) -> str:
+    """The command that someone meant who wrote `word`, which is none and no file either; or ""."""
+    if word.startswith("-") or os.path.exists(word):  # noqa: PTH110 - pathlib is slow to import
+        return ""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, COMMANDS, n=1)), "")
 
 
 def _carry_out(command: object, args: argparse.Namespace) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import re
 import signal
 import sys
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zseval.cli.logs import set_up_logging
@@ -96,14 +98,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--once", action="store_true", help="scrape, evaluate, print, and exit")
     add("--plain", action="store_true", help="log lines instead of the live table")
-    add("--log.level", dest="log_level", choices=("debug", "info", "warn", "error"), default="info")
+    add(
+        "--log.level",
+        dest="log_level",
+        choices=("debug", "info", "warn", "error"),
+        help="info; below the live table error, with --once warn",
+    )
     add("--log.format", dest="log_format", choices=("logfmt", "json"), default="logfmt")
 
 
 def run(args: argparse.Namespace) -> int:
-    options = options_of(args)
     live = sys.stdout.isatty() and not args.plain and not args.once
-    set_up_logging("error" if live else args.log_level, args.log_format)
+    set_up_logging(_log_level(args, live=live), args.log_format)
+    options = options_of(args)
     if args.once:
         from zseval.cli.once import run_once
 
@@ -111,10 +118,20 @@ def run(args: argparse.Namespace) -> int:
     return asyncio.run(_serve(options, live=live))
 
 
+def _log_level(args: argparse.Namespace, *, live: bool) -> str:
+    """What was asked for; else as much as does not disturb what is printed."""
+    level: str = args.log_level or ("error" if live else "warn" if args.once else "info")
+    return level
+
+
 def options_of(args: argparse.Namespace) -> NodeOptions:
     """Raises ConfigError for a value that does not fit its option."""
     if not args.rules and not args.config and not args.target:
         raise ConfigError("nothing to do: name a rule file, a --config or a --target (see zseval --help)")
+    for option, text in (("--query.lookback-delta", args.lookback), ("--query.timeout", args.query_timeout)):
+        _duration(option, text)
+    if args.retention:
+        _duration("--retention", args.retention)
     targets = tuple(args.target or (() if args.config else (DEFAULT_TARGET,)))
     return NodeOptions(
         rule_files=tuple(args.rules),
@@ -130,9 +147,9 @@ def options_of(args: argparse.Namespace) -> NodeOptions:
         query_timeout=args.query_timeout,
         max_samples=args.max_samples,
         max_concurrency=args.max_concurrency,
-        features=frozenset(name for each in args.features or () for name in each.split(",")),
+        features=_features(args.features or ()),
         enable_lifecycle=args.lifecycle,
-        cors_origin=args.cors_origin,
+        cors_origin=_pattern("--web.cors.origin", args.cors_origin),
     )
 
 
@@ -195,6 +212,27 @@ def _duration(option: str, text: str) -> int:
     if milliseconds <= 0:
         raise ConfigError(f"{option} must be above 0")
     return milliseconds
+
+
+def _features(given: Sequence[str]) -> frozenset[str]:
+    """Those named that change what a query means. Others are warned about, as Prometheus does it.
+
+    So a command line written for Prometheus goes on working (`--enable-feature=native-histograms`).
+    """
+    from zseval.promql.engine import FEATURES
+
+    names = {name for each in given for name in each.split(",") if name}
+    for name in sorted(names - FEATURES):
+        log.warning("unknown option for --enable-feature", extra={"fields": {"option": name}})
+    return frozenset(names & FEATURES)
+
+
+def _pattern(option: str, text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ConfigError(f'{option}: "{text}" is no regular expression: {error}') from error
+    return text
 
 
 def _size(option: str, text: str) -> int:
