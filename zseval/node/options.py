@@ -80,7 +80,10 @@ def effective_config(options: NodeOptions) -> Config:
 def _file_config(options: NodeOptions) -> Config:
     from zseval.config.load import read_config
 
-    return read_config(Path(options.config_file))
+    try:
+        return read_config(Path(options.config_file))
+    except OSError as error:
+        raise ConfigError(f"cannot read it: {error.strerror}", file=options.config_file) from error
 
 
 def _bare_config(options: NodeOptions) -> Config:
