@@ -19,6 +19,8 @@ _HOMES = {
     "ConfigError": "zseval.errors",
     "Labels": "zseval.model.labels",
     "Node": "zseval.node.node",
+    "NodeOptions": "zseval.node.options",
+    "ThreadedNode": "zseval.node.threaded",
 }
 
 __all__ = [
@@ -28,7 +30,9 @@ __all__ = [
     "Engine",
     "Labels",
     "Node",
+    "NodeOptions",
     "PromQLError",
+    "ThreadedNode",
     "ZsevalError",
     "__version__",
 ]
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
     from zseval.model.labels import Labels
     from zseval.model.staleness import STALE_NAN
     from zseval.node.node import Node
+    from zseval.node.options import NodeOptions
+    from zseval.node.threaded import ThreadedNode
     from zseval.promql.engine import Engine
     from zseval.tsdb.db import TSDB
 

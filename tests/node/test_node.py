@@ -32,14 +32,14 @@ groups:
 class World:
     """A node with one source, `m` of which the test sets; `steps` is a counter that goes up evenly."""
 
-    def __init__(self, clock: FakeClock, rules: Path, **options: str) -> None:
+    def __init__(self, clock: FakeClock, rules: Path) -> None:
         self.clock = clock
         self.m = 9.0
         self.scrapes = 0
         self.transitions: list[Transition] = []
         self.alerts: list[Alert] = []
         self.node = Node(
-            NodeOptions(rule_files=(str(rules),), listen="", **options),
+            NodeOptions(rule_files=(str(rules),), listen=""),
             clock=clock,
             on_transition=self.transitions.append,
             on_alerts=self.alerts.extend,

@@ -220,6 +220,10 @@ class Node:
         """Scrape a prometheus_client registry or a callable in this program, as job and instance `name`."""
         self.scrape.add_source(name, source, interval_ms, labels)
 
+    def now_ms(self) -> int:
+        """The node's time: the wall clock's, but for a step that is not followed yet."""
+        return self._clock.wall_ms()
+
     def snapshot(self) -> Snapshot:
         """What a person wants to know now."""
         now_ms = self._clock.wall_ms()
