@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -150,3 +153,33 @@ def test_a_rule_file_that_cannot_be_used_ends_the_start(
     file.write_text("groups:\n- name: g\n  rules:\n  - alert: A\n    expr: sum(\n", encoding="utf-8")
     assert main([str(file), "--once"]) == 2
     assert f"{file}:5:" in capsys.readouterr().err
+
+
+def _asked_to_stop(times: int) -> int:
+    """The exit code of a node that is asked to stop, and cannot: as while it reads an endless page."""
+    program = (
+        "import asyncio, sys\n"
+        "from zseval.cli.main import main\n"
+        "from zseval.node.node import Node\n"
+        "async def stop(self):\n"
+        "    print('stopping', flush=True)\n"
+        "    await asyncio.sleep(0.3 if sys.argv[1] == '1' else 60)\n"
+        "Node.stop = stop\n"
+        "sys.exit(main(['--target', '127.0.0.1:1', '--listen', '', '--plain']))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(times)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert "msg=ready" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "stopping\n"
+        for _ in range(times - 1):
+            process.send_signal(signal.SIGINT)
+        return process.wait(timeout=30)
+
+
+def test_an_interrupt_ends_a_node_cleanly_and_a_second_one_at_once() -> None:
+    assert _asked_to_stop(times=1) == 0
+    assert _asked_to_stop(times=2) == 130

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import re
 import signal
 import sys
@@ -30,9 +31,11 @@ examples:
   zseval --config prometheus.yml --alertmanager http://localhost:9093
   zseval rules.yml --once                                 exit 0: nothing fires, 1: something does, 2: error
 
-signals: INT and TERM stop cleanly, HUP reloads configuration and rules (a bad one keeps the old).
+signals: INT and TERM stop cleanly, a second one at once; HUP reloads configuration and rules (a bad one
+keeps the old).
 """
 _FRAMES_PER_SECOND = 4
+_INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 _UNITS = {"": 1, "B": 1, "KB": 2**10, "KIB": 2**10, "MB": 2**20, "MIB": 2**20, "GB": 2**30, "GIB": 2**30}
 
 log = logging.getLogger("zseval.cli")
@@ -160,8 +163,14 @@ async def _serve(options: NodeOptions, *, live: bool) -> int:
     node = Node(options, on_transition=history.append)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        if stop.is_set():  # asked twice: do not wait for a page that is still being read in a thread
+            os._exit(_INTERRUPTED)
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end)
     reloads: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
