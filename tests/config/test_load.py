@@ -263,7 +263,7 @@ def test_a_job_named_twice_across_files_is_an_error_in_the_second(tmp_path: Path
         (scrape("dns_sd_configs: [{names: [a], type: A}]"), "a port is required in DNS-SD configs"),
         (scrape("dns_sd_configs: [{names: [a], type: TXT}]"), "invalid DNS-SD records type TXT"),
         (scrape("relabel_configs: [null]"), "empty or null target relabeling rule"),
-        (scrape("relabel_configs: [{regex: 'a(b'}]"), "error parsing regexp: missing ): a(b: `a(b`"),
+        (scrape("relabel_configs: [{regex: 'a(b'}]"), "error parsing regexp: missing closing ): `a(b`"),
         (scrape("relabel_configs: [{action: explode}]"), 'unknown relabel action "explode"'),
         (scrape("relabel_configs: [{action: }]"), "relabel action cannot be empty"),
         (scrape("relabel_configs: [{action: replace}]"), "replace action requires 'target_label' value"),
