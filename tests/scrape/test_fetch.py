@@ -14,7 +14,7 @@ from aiohttp import web
 
 from zseval.errors import ScrapeError
 from zseval.exposition.negotiate import ACCEPT
-from zseval.scrape.fetch import BodySizeError, Fetched, fetch
+from zseval.scrape.fetch import MAX_BODY_BYTES, BodySizeError, Fetched, fetch
 from zseval.transport.client import USER_AGENT, HttpClient, TransportError
 from zseval.transport.config import HttpClientConfig
 
@@ -191,6 +191,14 @@ async def test_an_endless_fast_body_ends_at_the_size_limit() -> None:
     async with raw_server(flood) as url:
         with pytest.raises(BodySizeError, match="body size limit exceeded"):
             await get(url, body_size_limit=1_000_000)
+
+
+async def test_a_job_without_a_limit_has_ours_and_is_told_how_to_have_more() -> None:
+    body = b"a 1\n" * (MAX_BODY_BYTES // 4 + 1)
+    async with raw_server(raw(response(body))) as url:
+        with pytest.raises(BodySizeError, match="over 32 MiB and the job sets no body_size_limit"):
+            await get(url, timeout_ms=20_000)
+        assert (await get(url, timeout_ms=20_000, body_size_limit=64 << 20)).body == body
 
 
 async def test_a_body_of_exactly_the_limit_is_too_large() -> None:

@@ -17,9 +17,10 @@ from zseval.transport.client import HttpClient, TransportError
 
 __all__ = ["MAX_BODY_BYTES", "BodySizeError", "Fetched", "fetch"]
 
-MAX_BODY_BYTES = 256 << 20
+MAX_BODY_BYTES = 32 << 20
 """The largest body where the job sets no body_size_limit. Prometheus has no such limit; a node with half a
-gigabyte of memory must not be ended by one target. It is about two million series."""
+gigabyte of memory must not be ended by one target. Reading a page for the first time takes about ten times its
+size (docs/footprint.md), and this is some 300,000 series. A job that means more says so."""
 
 _PIECE = 1 << 20  # decompressed at a time, so that a bomb does not hold up other targets
 
@@ -62,7 +63,7 @@ async def fetch(
             chunks: AsyncIterator[bytes] = _received(response.content.iter_any(), url)
             if response.headers.get("Content-Encoding", "") == "gzip":
                 chunks = _decompressed(chunks)
-            body = await _joined(chunks, body_size_limit or MAX_BODY_BYTES)
+            body = await _joined(chunks, body_size_limit)
             return Fetched(body, response.headers.get("Content-Type", ""))
     except TimeoutError:
         raise TransportError(f'Get "{url}": context deadline exceeded') from None
@@ -110,12 +111,16 @@ async def _decompressed(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def _joined(chunks: AsyncIterator[bytes], limit: int) -> bytes:
-    """All of it; a body of exactly the limit is too large already, as in Prometheus."""
+    """All of it; a body of exactly the limit is too large already, as in Prometheus. 0: our own limit."""
     parts: list[bytes] = []
     size = 0
     async for chunk in chunks:
         size += len(chunk)
-        if size >= limit:
+        if limit and size >= limit:
             raise BodySizeError("body size limit exceeded")
+        if not limit and size > MAX_BODY_BYTES:
+            raise BodySizeError(
+                f"body is over {MAX_BODY_BYTES >> 20} MiB and the job sets no body_size_limit"
+            )
         parts.append(chunk)
     return b"".join(parts)
