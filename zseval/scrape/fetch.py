@@ -19,8 +19,8 @@ __all__ = ["MAX_BODY_BYTES", "BodySizeError", "Fetched", "fetch"]
 
 MAX_BODY_BYTES = 32 << 20
 """The largest body where the job sets no body_size_limit. Prometheus has no such limit; a node with half a
-gigabyte of memory must not be ended by one target. Reading a page for the first time takes about ten times its
-size (docs/footprint.md), and this is some 300,000 series. A job that means more says so."""
+gigabyte of memory must not be ended by one target. Reading a page for the first time takes about ten times
+its size (docs/footprint.md), and this is some 300,000 series. A job that means more says so."""
 
 _PIECE = 1 << 20  # decompressed at a time, so that a bomb does not hold up other targets
 
