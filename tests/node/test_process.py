@@ -1,0 +1,43 @@
+"""The process' own metrics, as every Prometheus client exposes them."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from pathlib import Path
+
+from zseval.metrics import Registry
+from zseval.node.process import watch_process
+
+
+def _read(registry: Registry) -> dict[str, float]:
+    return {reading.name: reading.samples[0][1] for reading in registry.collect()}
+
+
+def test_memory_time_and_files_are_those_of_this_process() -> None:
+    registry = Registry()
+    watch_process(registry)
+    values = _read(registry)
+    assert 5e6 < values["process_resident_memory_bytes"] < values["process_virtual_memory_bytes"]
+    assert values["process_open_fds"] >= 3
+    assert values["process_max_fds"] == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    assert 0 < values["process_cpu_seconds_total"] <= time.process_time() + 0.1
+    assert 0 < time.time() - values["process_start_time_seconds"] < 24 * 3600
+
+
+def test_values_are_read_anew_each_time() -> None:
+    registry = Registry()
+    watch_process(registry)
+    before = _read(registry)["process_open_fds"]
+    descriptor = os.open(os.devnull, os.O_RDONLY)
+    try:
+        assert _read(registry)["process_open_fds"] == before + 1
+    finally:
+        os.close(descriptor)
+
+
+def test_without_proc_what_the_system_calls_say_remains(tmp_path: Path) -> None:
+    registry = Registry()
+    watch_process(registry, tmp_path)
+    assert set(_read(registry)) == {"process_cpu_seconds_total", "process_max_fds"}
