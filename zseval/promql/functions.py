@@ -119,4 +119,4 @@ _ROWS = (
 )
 
 FUNCTIONS: dict[str, Function] = {row.name: row for row in _ROWS}
-"""By name. The planner works out start, end, range and step; any other name missing here is not built yet."""
+"""By name. The planner has start, end, range, step and info; any other name missing here is not built yet."""

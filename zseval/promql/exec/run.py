@@ -10,6 +10,7 @@ from zseval.promql.exec.aggregate import aggregate
 from zseval.promql.exec.binary import binary
 from zseval.promql.exec.calls import call, range_call
 from zseval.promql.exec.context import Context
+from zseval.promql.exec.info import info
 from zseval.promql.exec.ranges import RangeVector
 from zseval.promql.exec.select import sample_times, select, window_ends
 from zseval.promql.exec.subquery import subquery
@@ -19,6 +20,7 @@ from zseval.promql.plan.nodes import (
     Aggregate,
     Binary,
     Call,
+    Info,
     Negate,
     Node,
     Number,
@@ -71,6 +73,8 @@ def _evaluate(node: Node, ctx: Context) -> Vector:
             return aggregate(node, evaluate(node.expr, ctx), param, ctx)
         case Call():
             return _call(node, ctx)
+        case Info():
+            return info(node, evaluate(node.expr, ctx), sample_times(node.times, ctx), ctx)
         case Window() | Subquery() | Text():
             raise AssertionError(f"the checker lets no {type(node).__name__} stand where a vector is wanted")
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from zseval.model.labels import METRIC_NAME
 from zseval.model.matcher import Matcher
 from zseval.promql.errors import EvaluationError
 from zseval.promql.functions import FUNCTIONS
 from zseval.promql.plan.durations import duration_ms
+from zseval.promql.plan.info import info_names, reference
 from zseval.promql.plan.nodes import (
     Aggregate,
     Binary,
     Call,
+    Info,
     Negate,
     Node,
     Number,
@@ -164,6 +167,8 @@ class _Builder:
         value = self._query_context(expr.func)
         if value is not None:
             return Number(value, expr.span)
+        if expr.func == "info":
+            return self._info(expr, steps)
         function = FUNCTIONS.get(expr.func)
         if function is None:
             raise EvaluationError(f"the function {expr.func}() is not supported yet")
@@ -171,6 +176,17 @@ class _Builder:
         if function.name == "timestamp" and isinstance(args[0], Select):
             return SampleTimes(args[0], expr.span)
         return Call(function, args, expr.span)
+
+    def _info(self, expr: ast.Call, steps: Steps) -> Info:
+        base, *selector = expr.args
+        matchers = selector[0].matchers if selector and isinstance(selector[0], ast.VectorSelector) else ()
+        names = info_names(matchers)
+        labels = tuple(matcher for matcher in matchers if matcher.name != METRIC_NAME)
+        offset, bound = reference(base, self._offset)
+        at, wanted = self._at(bound), (*names, *labels)
+        read = self._read(wanted, steps, offset, at, self.settings.lookback_ms)
+        times = SampleTimes(Select(read, wanted, offset, at, expr.span), expr.span)
+        return Info(self.node(base, steps), times, names, labels, expr.span)
 
     def _query_context(self, name: str) -> float | None:
         """The value of a function that is constant for one run of a query."""

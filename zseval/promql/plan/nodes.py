@@ -18,6 +18,7 @@ __all__ = [
     "Aggregate",
     "Binary",
     "Call",
+    "Info",
     "Negate",
     "Node",
     "Number",
@@ -110,6 +111,20 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Info:
+    """`info(expr, {labels})`: `expr` with the labels of info series, by the times of their samples.
+
+    names: matchers of the names of info series.  labels: matchers of the labels asked for, or none.
+    """
+
+    expr: Node
+    times: SampleTimes
+    names: tuple[Matcher, ...]
+    labels: tuple[Matcher, ...] = ()
+    span: Span = field(default=_NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Aggregate:
     op: str
     expr: Node
@@ -157,6 +172,7 @@ Node: TypeAlias = (
     | Window
     | Subquery
     | Call
+    | Info
     | Aggregate
     | Negate
     | Binary
@@ -184,6 +200,8 @@ def children(node: Node) -> tuple[Node, ...]:
             return (select,)
         case Call(args=args):
             return args
+        case Info(expr=expr, times=times):
+            return (expr, times)
         case Aggregate(expr=expr, param=param):
             return (expr,) if param is None else (param, expr)
         case Binary(lhs=lhs, rhs=rhs):
@@ -201,6 +219,10 @@ def with_children(node: Node, made: tuple[Node, ...]) -> Node:
             return replace(node, expr=made[0])
         case Call():
             return replace(node, args=made)
+        case Info():
+            times = made[1]
+            assert isinstance(times, SampleTimes), "info() reads the times of info series"
+            return replace(node, expr=made[0], times=times)
         case Aggregate(param=None):
             return replace(node, expr=made[0])
         case Aggregate():
@@ -217,5 +239,5 @@ def with_children(node: Node, made: tuple[Node, ...]) -> Node:
 
 def own_fields(node: Node) -> list[tuple[str, object]]:
     """The fields of a node that are neither inputs nor its place in the text."""
-    inputs = {"expr", "args", "param", "lhs", "rhs", "select", "span"}
+    inputs = {"expr", "args", "param", "lhs", "rhs", "select", "times", "span"}
     return [(each.name, getattr(node, each.name)) for each in fields(node) if each.name not in inputs]

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from zseval.promql.plan.nodes import (
     Call,
+    Info,
     Node,
     Number,
     Plan,
@@ -43,6 +44,11 @@ def _visit(node: Node) -> tuple[Node, bool]:
             return node, node.at_ms is not None
         case SampleTimes():
             return node, node.select.at_ms is not None
+        case Info():
+            inner, invariant = _visit(node.expr)
+            if invariant and node.times.select.at_ms is not None:
+                return replace(node, expr=inner), True
+            return replace(node, expr=_wrap(inner) if invariant else inner), False
         case Subquery():
             inner, invariant = _visit(node.expr)
             return replace(node, expr=_wrap(inner) if invariant else inner), node.at_ms is not None
