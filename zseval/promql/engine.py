@@ -22,13 +22,15 @@ from zseval.model.matcher import Matcher
 from zseval.model.symbols import ScopedSymbols, SymbolTable
 from zseval.promql.errors import EvaluationError
 from zseval.promql.exec.context import CancelToken, Context, Limits, Query
+from zseval.promql.exec.extended import reach_of
 from zseval.promql.exec.memo import LabelMemo
 from zseval.promql.exec.ranges import windows_of
 from zseval.promql.exec.run import evaluate, evaluate_range_vector
 from zseval.promql.exec.vector import Vector, merged, without_names
+from zseval.promql.kernels.extended import edge_samples
 from zseval.promql.kernels.windows import Windows
 from zseval.promql.plan.build import Evaluation, Settings, build
-from zseval.promql.plan.nodes import Node, Plan, Read, Subquery, Text
+from zseval.promql.plan.nodes import Node, Plan, Read, Subquery, Text, Window
 from zseval.promql.result import Result
 from zseval.promql.syntax.ast import Expr, ValueType
 from zseval.promql.syntax.parser import parse
@@ -246,7 +248,10 @@ def _raw_matrix(root: Node, ctx: Context) -> Result:
         inner = evaluate(root.expr, ctx.at(root.steps))
         return _vector_result(inner, root.steps.times, ctx, is_range=True)
     vector = evaluate_range_vector(root, ctx)
-    parts = [(rows, *_single_window(windows)) for rows, windows in windows_of(vector, ctx)]
+    samples = _single_window
+    if isinstance(root, Window) and root.extension is not None:
+        samples = partial(edge_samples, reach=reach_of(root, ctx))
+    parts = [(rows, *samples(windows)) for rows, windows in windows_of(vector, ctx)]
     widest = max((values.shape[1] for _, _, values, _ in parts), default=0)
     shape = (len(vector.labels), widest)
     times, values, present = np.zeros(shape, dtype=np.int64), np.zeros(shape), np.zeros(shape, dtype=np.bool_)

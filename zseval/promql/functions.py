@@ -17,7 +17,7 @@ from zseval.promql.kernels import counters, extremes, over_time, quantile, regre
 from zseval.promql.kernels.calendar import CALENDAR
 from zseval.promql.kernels.elementwise import ELEMENTWISE
 
-__all__ = ["FUNCTIONS", "ElementKernel", "Function", "Kind", "RangeKernel"]
+__all__ = ["EXTENDED_FUNCTIONS", "FUNCTIONS", "ElementKernel", "Function", "Kind", "RangeKernel"]
 
 RangeKernel: TypeAlias = Callable[..., tuple[Values, Mask | None]]
 """f(windows, *params float64[K]) -> values float64[S, K], present bool[S, K] or None for everywhere."""
@@ -120,3 +120,9 @@ _ROWS = (
 
 FUNCTIONS: dict[str, Function] = {row.name: row for row in _ROWS}
 """By name. The planner has start, end, range, step and info; any other name missing here is not built yet."""
+
+EXTENDED_FUNCTIONS = {
+    "anchored": ("changes", "delta", "increase", "rate", "resets"),
+    "smoothed": ("delta", "increase", "rate"),
+}
+"""What may read a range with a modifier, by the modifier; kernels/extended.py computes it."""

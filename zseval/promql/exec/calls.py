@@ -10,6 +10,7 @@ import numpy as np
 from zseval.model.arrays import Values
 from zseval.promql.exec import absent, labels
 from zseval.promql.exec.context import Context
+from zseval.promql.exec.extended import extended_kernel
 from zseval.promql.exec.histograms import histogram_fraction, histogram_quantile, histogram_quantiles
 from zseval.promql.exec.ranges import RangeVector, apply_range
 from zseval.promql.exec.sorting import sort_by_label, sort_by_value
@@ -55,6 +56,8 @@ def range_call(
     if function.name == "predict_linear":
         # Counted from the evaluation time, whatever offset or @ made of the window's end.
         params = [params[0] + (ctx.steps.times - vector.ends) / 1000.0]
+    if isinstance(argument, Window) and argument.extension is not None:
+        kernel = extended_kernel(function.name, argument, ctx)
     result = apply_range(function, kernel, vector, params, ctx, start=argument.span.start)
     if function.name == "quantile_over_time":
         used = np.asarray(result.mask().any(axis=0))

@@ -10,6 +10,7 @@ from zseval.promql.exec.aggregate import aggregate
 from zseval.promql.exec.binary import binary
 from zseval.promql.exec.calls import call, range_call
 from zseval.promql.exec.context import Context
+from zseval.promql.exec.extended import extended_vector, smoothed_select
 from zseval.promql.exec.info import info
 from zseval.promql.exec.ranges import RangeVector
 from zseval.promql.exec.select import sample_times, select, window_ends
@@ -55,6 +56,8 @@ def _evaluate(node: Node, ctx: Context) -> Vector:
     match node:
         case Number(value=value):
             return Vector.scalar(np.full(ctx.steps.count, value), ctx.query)
+        case Select(smoothed=True):
+            return smoothed_select(node, ctx)
         case Select():
             return select(node, ctx)
         case SampleTimes():
@@ -93,6 +96,8 @@ def _call(node: Call, ctx: Context) -> Vector:
 def evaluate_range_vector(node: Node, ctx: Context) -> RangeVector:
     """The samples and windows of a range vector at the steps of `ctx`."""
     match node:
+        case Window() if node.extension is not None:
+            return extended_vector(node, ctx)
         case Window():
             selection = ctx.query.selections[node.read]
             return RangeVector(selection.labels, selection.frames, window_ends(node, ctx), node.range_ms)

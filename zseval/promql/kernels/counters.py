@@ -13,7 +13,7 @@ from zseval.model.arrays import Mask, Values
 from zseval.promql.kernels.sums import counted, sum_samples, window_samples, window_sums
 from zseval.promql.kernels.windows import Windows, take
 
-__all__ = ["changes", "delta", "idelta", "increase", "irate", "rate", "resets"]
+__all__ = ["add_lost", "changes", "delta", "idelta", "increase", "irate", "rate", "resets"]
 
 _CLOSE = 1.1
 """A window's edge is reached by extrapolation if it is nearer than this many average distances."""
@@ -38,7 +38,7 @@ def _extrapolated(w: Windows, *, counter: bool, per_second: bool) -> tuple[Value
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         gained = w.last() - w.first()
         if counter:
-            _add_lost(gained, w)
+            add_lost(gained, w)
         edges = _Edges(w)
         seconds = _seconds(w) if per_second else 1.0
         factor = edges.factor(edges.to_start)
@@ -105,7 +105,7 @@ def _stop_at_zero(
     result[series, steps] = gain * (factor / seconds)
 
 
-def _add_lost(gained: Values, w: Windows) -> None:
+def add_lost(gained: Values, w: Windows) -> None:
     """Adds what counters lost in resets inside each window. gained: [S, K], written to."""
     fell = w.values[:, 1:] < w.values[:, :-1]
     series = np.flatnonzero(fell.any(axis=1))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from zseval.model.labels import METRIC_NAME
 from zseval.model.matcher import Matcher
 from zseval.promql.errors import EvaluationError
-from zseval.promql.functions import FUNCTIONS
+from zseval.promql.functions import EXTENDED_FUNCTIONS, FUNCTIONS
 from zseval.promql.plan.durations import duration_ms
 from zseval.promql.plan.info import info_names, reference
 from zseval.promql.plan.nodes import (
     Aggregate,
     Binary,
     Call,
+    Extension,
     Info,
     Negate,
     Node,
@@ -91,6 +93,23 @@ def _unwrap(expr: ast.Expr) -> ast.Expr:
     return expr
 
 
+def _extension(selector: ast.VectorSelector) -> Extension | None:
+    if selector.anchored:
+        return Extension.ANCHORED
+    return Extension.SMOOTHED if selector.smoothed else None
+
+
+def _check_extension(name: str, args: Sequence[Node]) -> None:
+    """Only some functions know what to do with samples beyond the range."""
+    for arg in args:
+        if isinstance(arg, Window) and arg.extension is not None:
+            allowed = EXTENDED_FUNCTIONS[arg.extension]
+            if name not in allowed:
+                raise EvaluationError(
+                    f"{arg.extension} modifier can only be used with: {', '.join(allowed)} - not with {name}"
+                )
+
+
 class _Builder:
     """Collects reads on the way down; `steps` of a method are those its node is evaluated at."""
 
@@ -126,20 +145,21 @@ class _Builder:
                 return self._call(expr, steps)
 
     def _select(self, expr: ast.VectorSelector, steps: Steps) -> Select:
-        if expr.anchored or expr.smoothed:
-            raise EvaluationError("the anchored and smoothed modifiers are not supported yet")
         offset, at = self._offset(expr.offset), self._at(expr.at)
-        read = self._read(expr.matchers, steps, offset, at, self.settings.lookback_ms)
-        return Select(read, expr.matchers, offset, at, expr.span)
+        lookback = self.settings.lookback_ms
+        after = lookback if expr.smoothed else 0
+        read = self._read(expr.matchers, steps, offset - after, at, lookback + after)
+        return Select(read, expr.matchers, offset, at, expr.smoothed, expr.span)
 
     def _window(self, expr: ast.MatrixSelector, steps: Steps) -> Window:
         selector = expr.selector
-        if selector.anchored or selector.smoothed:
-            raise EvaluationError("the anchored and smoothed modifiers are not supported yet")
-        width = self._range(expr.range)
+        width, extension = self._range(expr.range), _extension(selector)
         offset, at = self._offset(selector.offset), self._at(selector.at)
-        read = self._read(selector.matchers, steps, offset, at, width)
-        return Window(read, selector.matchers, width, offset, at, expr.span)
+        lookback = self.settings.lookback_ms
+        before = width + (lookback if extension else 0)
+        after = lookback if extension is Extension.SMOOTHED else 0
+        read = self._read(selector.matchers, steps, offset - after, at, before + after)
+        return Window(read, selector.matchers, width, offset, at, extension, expr.span)
 
     def _subquery(self, expr: ast.SubqueryExpr, steps: Steps) -> Subquery:
         width = self._range(expr.range)
@@ -173,6 +193,7 @@ class _Builder:
         if function is None:
             raise EvaluationError(f"the function {expr.func}() is not supported yet")
         args = tuple(self.node(_unwrap(arg), steps) for arg in expr.args)
+        _check_extension(function.name, args)
         if function.name == "timestamp" and isinstance(args[0], Select):
             return SampleTimes(args[0], expr.span)
         return Call(function, args, expr.span)
@@ -185,7 +206,7 @@ class _Builder:
         offset, bound = reference(base, self._offset)
         at, wanted = self._at(bound), (*names, *labels)
         read = self._read(wanted, steps, offset, at, self.settings.lookback_ms)
-        times = SampleTimes(Select(read, wanted, offset, at, expr.span), expr.span)
+        times = SampleTimes(Select(read, wanted, offset, at, span=expr.span), expr.span)
         return Info(self.node(base, steps), times, names, labels, expr.span)
 
     def _query_context(self, name: str) -> float | None:

@@ -6,6 +6,7 @@ every selector names the read that feeds it. Nodes compare by value, and `explai
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field, fields, replace
 from typing import TypeAlias
 
@@ -18,6 +19,7 @@ __all__ = [
     "Aggregate",
     "Binary",
     "Call",
+    "Extension",
     "Info",
     "Negate",
     "Node",
@@ -35,6 +37,13 @@ __all__ = [
 ]
 
 _NOWHERE = Span(0, 0)
+
+
+class Extension(enum.StrEnum):
+    """A modifier by which a range looks beyond its edges."""
+
+    ANCHORED = "anchored"
+    SMOOTHED = "smoothed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +69,16 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """An instant vector: each series' last sample within the lookback of `t - offset_ms` (or of `at_ms`)."""
+    """An instant vector: each series' last sample within the lookback of `t - offset_ms` (or of `at_ms`).
+
+    smoothed: the value there is interpolated between its neighbours.
+    """
 
     read: int
     matchers: tuple[Matcher, ...]
     offset_ms: int = 0
     at_ms: int | None = None
+    smoothed: bool = False
     span: Span = field(default=_NOWHERE, compare=False)
 
 
@@ -86,6 +99,7 @@ class Window:
     range_ms: int
     offset_ms: int = 0
     at_ms: int | None = None
+    extension: Extension | None = None
     span: Span = field(default=_NOWHERE, compare=False)
 
 
