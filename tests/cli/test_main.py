@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,17 @@ def test_the_module_is_the_command() -> None:
         [sys.executable, "-m", "zseval", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"zseval {__version__}\n"
+
+
+def test_letters_that_the_terminal_lacks_are_escaped() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "zseval", "query", "a", "--file", "-", "--time", "0"],
+        input='a{b="日本"} 1\n'.encode(),
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout == b'a{b="\\u65e5\\u672c"} => 1 @[0]\n'
 
 
 def test_no_word_at_all_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ imported only when it is asked for, so `check` and `query` do not pay for the se
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -52,6 +53,8 @@ the first five minutes:
 
 def run() -> NoReturn:
     """The `zseval` script."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal or locale may lack a label value's letters
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main(sys.argv[1:]))
 
 
