@@ -7,6 +7,7 @@ firing whatever its `for`. Functions over a range need more history than that an
 from __future__ import annotations
 
 import sys
+import traceback
 from dataclasses import replace
 
 from zseval.cli.output import ExitCode
@@ -21,7 +22,11 @@ __all__ = ["run_once"]
 async def run_once(options: NodeOptions) -> int:
     """0: every target answered and nothing fires; 1: something fires; 2: a target or rule failed."""
     node = Node(replace(options, listen=""))
-    await node.once()
+    try:
+        await node.once()
+    except Exception:  # noqa: BLE001 - an error of ours must not look like an alert that fires
+        traceback.print_exc()
+        return ExitCode.USAGE
     snapshot = node.snapshot()
     print_snapshot(snapshot)
     if snapshot.alerts:

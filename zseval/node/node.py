@@ -35,6 +35,7 @@ from zseval.model.alert import Alert
 from zseval.model.duration import DurationError, parse_duration
 from zseval.node import views
 from zseval.node.options import NodeOptions, effective_config
+from zseval.node.process import watch_process
 from zseval.node.rule_loops import RuleLoops
 from zseval.node.snapshot import Snapshot, Transition
 from zseval.notify.manager import NotifierManager
@@ -131,6 +132,7 @@ class Node:
             "zseval_build_info", "The version of zseval; the value is always 1.", "version"
         ).set(1.0, __version__)
         views.watch_store(self.registry, self.db)
+        watch_process(self.registry)
 
     async def __aenter__(self) -> Node:
         await self.start()
@@ -144,10 +146,11 @@ class Node:
     async def start(self) -> None:
         """Begin. Raises ConfigError where the address to listen on cannot be had; nothing runs then."""
         try:
-            await self._serve()
-            await self._apply_notifier_and_rules()
-            await self.scrape.start(self._config.scrape, self._config.global_.external_labels)
-            self.rules.start()
+            async with self._changing:
+                await self._serve()
+                await self._apply_notifier_and_rules()
+                await self.scrape.start(self._config.scrape, self._config.global_.external_labels)
+                self.rules.start()
         except BaseException:
             await self.stop()
             raise
