@@ -157,7 +157,8 @@ class Builder:
         return_bool, matching = modifier
         name = op.text.lower()
         if matching.fill != _NO_FILL and _FILL not in self.features:
-            raise Problem("binop fill modifiers are experimental and not enabled", lhs.span.start)
+            message = f"binop fill modifiers are experimental and not enabled{_switch_on(_FILL)}"
+            raise Problem(message, lhs.span.start)
         if name in SET_OPERATORS and matching.cardinality is Cardinality.ONE_TO_ONE:
             many = Cardinality.MANY_TO_MANY
             matching = _PLAIN_SET if matching is _PLAIN else replace(matching, cardinality=many)
@@ -258,7 +259,8 @@ class Builder:
         if signature is None:
             raise Problem(f"unknown function with name {quote(name)}", function.start)
         if signature.experimental and _EXPERIMENTAL not in self.features:
-            raise Problem(f"function {quote(name)} is not enabled", function.start)
+            message = f"function {quote(name)} is not enabled{_switch_on(_EXPERIMENTAL)}"
+            raise Problem(message, function.start)
         return Call(name, tuple(arguments), signature.returns, span=Span(function.start, right.end))
 
     def empty_aggregate_body(self, _left: Token, right: Token) -> _Body:
@@ -349,7 +351,8 @@ class Builder:
 
     def _extended(self, expr: Expr, name: str, end: int) -> Expr:
         if _EXTENDED not in self.features:
-            raise Problem(f"{name} modifier is experimental and not enabled", expr.span.start)
+            message = f"{name} modifier is experimental and not enabled{_switch_on(_EXTENDED)}"
+            raise Problem(message, expr.span.start)
         if isinstance(expr, SubqueryExpr):
             raise Problem(f"{name} modifier is not supported for subqueries", expr.span.start)
         selector = expr.selector if isinstance(expr, MatrixSelector) else expr
@@ -432,6 +435,11 @@ Reduction = Callable[..., Any]
 def reductions(names: list[str]) -> list[Reduction | None]:
     """The methods of Builder by the names of rules; None for "" and for the rules of ERROR."""
     return [getattr(Builder, name, None) if name else None for name in names]
+
+
+def _switch_on(feature: str) -> str:
+    """What follows upstream's words where a feature is off: how to have it."""
+    return f" (switch it on with --enable-feature={feature})"
 
 
 def _aggregate(
