@@ -51,7 +51,7 @@ def test_only_the_text_of_an_expression_changes_and_its_style_stays(before: str,
 
 def test_what_is_too_long_for_a_line_becomes_a_block_below_its_key() -> None:
     assert _formatted(_rule(f"{LONG}  # why", "    labels: {}\n")) == _rule(
-        "|-  # why\n"
+        "|2-  # why\n"
         "        sum by (aaaaaaaaaaaaaaa) (rate(bbbbbbbbbbbbbbbbbbbbbbbbbb[5m]))\n"
         "      /\n"
         "        sum(rate(cccccccccccccccccccc[5m]))",
@@ -97,7 +97,9 @@ def test_a_hash_in_a_string_is_no_comment() -> None:
     assert has_comment("a # b")
 
 
-_STYLES = st.sampled_from(["{}", "'{}'", "|\n      {}", ">-\n     {}", "|2-\n      {}"])
+_STYLES = st.sampled_from(
+    ["{}", "'{}'", "|\n      {}", ">-\n     {}", "|2-\n      {}", "|4\n        {}", ">+\n         {}\n"]
+)
 _TEXTS = st.sampled_from(
     [
         "up",

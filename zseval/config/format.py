@@ -26,6 +26,7 @@ __all__ = ["Formatted", "format_rules", "has_comment"]
 _BOM = "\ufeff"
 _ANY_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")  # what YAML counts lines by
 _BLOCK = re.compile(r"([|>][^\n]*\n)(.*?)(\s*)\Z", re.DOTALL)
+_INDICATOR = re.compile(r"([|>][+-]?)([1-9])")
 _REST_OF_LINE = re.compile(r"[^\r\n]*")
 _STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`|(#)')
 _NOTHING = NumberLiteral(0.0)
@@ -143,25 +144,38 @@ def _rewritten(place: _Place, text: str, features: frozenset[str], break_: str) 
     tree = parse(scalar.value, features=features)
     laid_out = pretty(tree)
     if scalar.style in ("|", ">"):
-        return _block(scalar.source, laid_out, break_), end
+        return _block(place, laid_out, break_), end
     if place.in_flow:
         return _on_a_line(to_text(tree), scalar.source, scalar.style, in_flow=True), end
     if "\n" not in laid_out:
         return _on_a_line(laid_out, scalar.source, scalar.style, in_flow=False), end
     rest = _REST_OF_LINE.match(text, end)  # a comment, which a block scalar has behind its header
     comment = rest.group() if rest else ""
-    indent = " " * (place.indent + 2)
+    header, indent = _indicated(f"|-{comment.rstrip()}", place.indent + 2, place.indent, laid_out)
     body = "".join(f"{break_}{indent}{line}" for line in laid_out.split("\n"))
-    return f"|-{comment.rstrip()}{body}", end + len(comment)
+    return header + body, end + len(comment)
 
 
-def _block(source: str, laid_out: str, break_: str) -> str:
-    match = _BLOCK.match(source)
+def _block(place: _Place, laid_out: str, break_: str) -> str:
+    match = _BLOCK.match(place.scalar.source)
     assert match is not None, "an expression is not empty"
     header, body, after = match.groups()
     first = body.lstrip("\r\n")
-    indent = first[: len(first) - len(first.lstrip(" "))]
+    header, indent = _indicated(header, len(first) - len(first.lstrip(" ")), place.indent, laid_out)
     return header + break_.join(indent + line for line in laid_out.split("\n")) + after
+
+
+def _indicated(header: str, width: int, parent: int, laid_out: str) -> tuple[str, str]:
+    """A block's header and its indentation of `width`, of which the header has to tell where the first line
+    goes in further than others."""
+    given = _INDICATOR.match(header)
+    if given is not None:
+        return header, " " * (parent + int(given[2]))
+    if not laid_out.startswith(" "):
+        return header, " " * width
+    if not 0 < width - parent < 10:
+        width = parent + 2
+    return f"{header[0]}{width - parent}{header[1:]}", " " * width
 
 
 def _on_a_line(expression: str, source: str, style: str, *, in_flow: bool) -> str:
