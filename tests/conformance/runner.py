@@ -112,12 +112,19 @@ class _Run:
                 value = values[step] if step < len(values) else None
                 if isinstance(value, Histogram):
                     self.histograms = True
+                elif value is not None and labels in load.starts:
+                    self._append(labels, value, step * load.step_ms, load.starts[labels][step])
                 elif value is not None:
                     row.append((labels, value))
             if row:
                 ids = self.db.resolve([labels for labels, _ in row])
                 values_at = np.array([value for _, value in row])
                 table.append_row(step * load.step_ms, ids, values_at, epoch=self.db.epoch)
+
+    def _append(self, labels: Labels, value: float, time: int, offset: float | None) -> None:
+        """One sample with a start time."""
+        started = None if offset is None else (time + offset) / 1000
+        self.db.append(labels, value, time / 1000, started)
 
     def _eval(self, command: Eval) -> Outcome:
         expected = any(isinstance(value, Histogram) for values in command.series.values() for value in values)

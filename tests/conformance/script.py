@@ -10,12 +10,13 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.conformance.series import ScriptError, Value, parse_number, parse_series, unquote
+from tests.conformance.series import ScriptError, Value, parse_number, parse_series, parse_starts, unquote
 from zseval.model.duration import parse_duration
 from zseval.model.labels import Labels
 
 __all__ = ["Clear", "Command", "Eval", "Expect", "Load", "parse_script", "read_script"]
 
+_START_LINE = re.compile(r"\S+@st\s")
 _LOAD = re.compile(r"load(?:_(with_nhcb))?\s+(.+?)\Z")
 _INSTANT = re.compile(r"eval(?:_(fail|warn|ordered|info))?\s+instant\s+(?:at\s+(.+?))?\s+(.+)\Z")
 _RANGE = re.compile(r"eval(?:_(fail|warn|info))?\s+range\s+from\s+(.+)\s+to\s+(.+)\s+step\s+(.+?)\s+(.+)\Z")
@@ -25,11 +26,13 @@ _EXPECT_RANGE = re.compile(r"expect range vector\s+from\s+(.+)\s+to\s+(.+)\s+ste
 
 @dataclass(frozen=True, slots=True)
 class Load:
+    """starts: for some series, when the counter of each sample began, ms from the sample's time."""
+
     line: int
     step_ms: int
     series: dict[Labels, list[Value]]
     with_nhcb: bool = False
-    start_times: bool = False
+    starts: dict[Labels, list[float | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +121,10 @@ def _load(line: str, number: int, body: list[str]) -> Load:
     if match is None:
         raise ScriptError(f"line {number}: invalid load command")
     nhcb, step = match.groups()
-    start_times = [each for each in body if re.match(r"\S+@st\s", each)]
+    start_times = [each for each in body if _START_LINE.match(each)]
     series = dict(parse_series(each) for each in body if each not in start_times)
-    return Load(number, parse_duration(step), series, bool(nhcb), bool(start_times))
+    starts = dict(parse_starts(each) for each in start_times)
+    return Load(number, parse_duration(step), series, bool(nhcb), starts)
 
 
 def _eval(line: str, number: int, body: list[str]) -> tuple[Eval, int]:

@@ -5,10 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from zseval.model.duration import parse_duration
 from zseval.model.labels import METRIC_NAME, Labels
 from zseval.model.staleness import STALE_NAN
 
-__all__ = ["Histogram", "ScriptError", "Value", "parse_labels", "parse_number", "parse_series"]
+__all__ = [
+    "Histogram",
+    "ScriptError",
+    "Value",
+    "parse_labels",
+    "parse_number",
+    "parse_series",
+    "parse_starts",
+]
 
 
 class ScriptError(Exception):
@@ -32,6 +41,8 @@ _ESCAPE = re.compile(
 )
 _SIMPLE = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _DECIMAL = r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[iI][nN][fF]|[nN][aA][nN])"
+_DURATION = r"(?:[0-9]+(?:ms|[smhdwy]))+|0"
+_START = re.compile(rf"([+-]?)({_DURATION})(?:([+-])({_DURATION}))?(?:x([0-9]+))?\Z")
 _HEX = re.compile(r"[+-]?0[xX][0-9a-fA-F]+")
 # In a series there is no hexadecimal: `0x59` is 0, and 59 times again.
 _ITEM = re.compile(rf"(?P<base>{_DECIMAL}|stale|_)(?P<delta>[+-]{_DECIMAL})?(?:x(?P<times>[0-9]+))?\Z")
@@ -127,3 +138,25 @@ def _points(item: str) -> list[Value]:
         first += step
         values.append(first)
     return values
+
+
+def parse_starts(line: str) -> tuple[Labels, list[float | None]]:
+    """The labels and offsets (ms) of a line of start times: `metric@st -1m -30s+1sx3 _`."""
+    series, rest = re.split(r"@st\s+", line, maxsplit=1)
+    offsets: list[float | None] = []
+    for item in rest.split():
+        if item.startswith("_"):
+            offsets += [None] * int(item[2:] or 1)
+            continue
+        match = _START.match(item)
+        if match is None:
+            raise ScriptError(f"bad start time: {item}")
+        sign, base, step_sign, step, times = match.groups()
+        first, each = _signed(sign, base), _signed(step_sign or "+", step or "0")
+        offsets += [first + index * each for index in range(int(times or 0) + 1)]
+    return parse_labels(series)[0], offsets
+
+
+def _signed(sign: str, duration: str) -> float:
+    milliseconds = 0 if duration == "0" else parse_duration(duration)
+    return float(-milliseconds if sign == "-" else milliseconds)

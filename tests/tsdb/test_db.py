@@ -65,13 +65,11 @@ def test_the_same_sample_again_is_no_error_and_no_second_sample() -> None:
     assert db.status().samples == 1
 
 
-def test_a_label_set_without_labels_and_a_start_timestamp_are_refused() -> None:
+def test_a_label_set_without_labels_is_refused() -> None:
     with pytest.raises(InvalidSampleError, match="empty labelset"):
         TSDB().append({"a": ""}, 1.0, 1.0)
     with pytest.raises(InvalidSampleError):
         TSDB().resolve([Labels({"a": "b"}), Labels()])
-    with pytest.raises(StorageError, match="start timestamps"):
-        TSDB().append({"a": "b"}, 1.0, 1.0, start_timestamp=0.5)
 
 
 def test_seconds_are_rounded_to_milliseconds() -> None:

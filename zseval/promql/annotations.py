@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import math
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from zseval.errors import Position
 from zseval.model.labels import quote
@@ -50,6 +51,23 @@ class ForcedMonotonicity:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Occurrences:
+    """How often something was met; said where that is more than once."""
+
+    count: int
+
+    def merged(self, other: Occurrences) -> Occurrences:
+        return Occurrences(self.count + other.count)
+
+    def __str__(self) -> str:
+        return f" ({self.count} occurrences)" if self.count > 1 else ""
+
+
+Extent: TypeAlias = ForcedMonotonicity | Occurrences
+"""What is added up over the places where the same is noted."""
+
+
 def _two_digits(value: float) -> str:
     """As Go's `%.2g`."""
     return f"{value:.2g}" if math.isfinite(value) else format_g(value)
@@ -64,7 +82,7 @@ def _rfc3339(time_ms: int) -> str:
 class Annotations:
     """Gathered by one query in one thread."""
 
-    _notes: dict[str, tuple[int, ForcedMonotonicity | None]] = field(default_factory=dict)
+    _notes: dict[str, tuple[int, Extent | None]] = field(default_factory=dict)
 
     def invalid_quantile(self, value: float, start: int) -> None:
         self._add(f"{_WARNING}quantile value should be between 0 and 1, got {format_g(value)}", start)
@@ -107,6 +125,10 @@ class Annotations:
         )
         self._add(text + _for_metric(metric_name), start, extent)
 
+    def start_time_overlap(self, metric_name: str, count: int, start: int) -> None:
+        text = f"{_WARNING}sample has start time that overlaps with previous sample timestamp for metric "
+        self._add(text + quote(metric_name), start, Occurrences(count))
+
     def warnings(self, query: str) -> list[str]:
         """Their texts with positions in `query`, in order of appearance."""
         return self._texts(_WARNING, query)
@@ -114,9 +136,11 @@ class Annotations:
     def infos(self, query: str) -> list[str]:
         return self._texts(_INFO, query)
 
-    def _add(self, text: str, start: int, extent: ForcedMonotonicity | None = None) -> None:
+    def _add(self, text: str, start: int, extent: Extent | None = None) -> None:
         before = self._notes.get(text, (0, None))[1]
-        if extent is not None and before is not None:
+        if isinstance(extent, ForcedMonotonicity) and isinstance(before, ForcedMonotonicity):
+            extent = before.merged(extent)
+        elif isinstance(extent, Occurrences) and isinstance(before, Occurrences):
             extent = before.merged(extent)
         self._notes[text] = (start, extent)
 

@@ -35,6 +35,7 @@ from zseval.promql.result import Result
 from zseval.promql.syntax.ast import Expr, ValueType
 from zseval.promql.syntax.parser import parse
 from zseval.tsdb.frame import Selection
+from zseval.tsdb.start_times import StartTimes
 
 __all__ = ["FEATURES", "Database", "Engine"]
 
@@ -60,6 +61,9 @@ class Database(Protocol):
     @property
     def symbols(self) -> SymbolTable: ...
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Selection: ...
+    def start_times(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> tuple[int, StartTimes] | None: ...
 
 
 class Engine:
@@ -152,7 +156,8 @@ class Engine:
         return build(self._parse(expr)[0], evaluation, self._settings(lookback_ms))
 
     def _settings(self, lookback_ms: int | None) -> Settings:
-        return Settings(lookback_ms or self.lookback_ms, self.default_step_ms)
+        starts = "use-start-timestamps" in self.features
+        return Settings(lookback_ms or self.lookback_ms, self.default_step_ms, starts)
 
     def _limits(self, timeout: float | None, cancel: CancelToken | None) -> Limits:
         seconds = self.timeout if timeout is None else min(timeout, self.timeout)
@@ -195,7 +200,14 @@ class Engine:
         limits.hold(sum(frame.values.size for frame in selection.frames))
         what = ("selection", selection.epoch, selection.ids.tobytes())
         labels = self._memo.get((self.db,), what, lambda: selection.labels)
-        return Selection(selection.ids, selection.epoch, labels, selection.frames)
+        starts = self._start_times(read, selection) if "use-start-timestamps" in self.features else None
+        return Selection(selection.ids, selection.epoch, labels, selection.frames, starts)
+
+    def _start_times(self, read: Read, selection: Selection) -> StartTimes | None:
+        found = self.db.start_times(read.matchers, read.start_ms, read.end_ms)
+        if found is None or found[0] != selection.epoch:  # renumbered in between: nothing fits any more
+            return None
+        return found[1].among(selection.ids)
 
 
 def _value(plan: Plan, ctx: Context, *, is_range: bool) -> Result:

@@ -85,6 +85,7 @@ _ROWS = (
     _other("sort_by_label"),
     _other("sort_by_label_desc"),
     _other("sort_desc"),
+    _other("start_timestamp"),
     _other("time", varies_with_time=True),
     _other("timestamp", varies_with_time=True),
     _other("vector"),

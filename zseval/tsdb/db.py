@@ -34,6 +34,7 @@ from zseval.tsdb.layout import Layout
 from zseval.tsdb.retention import drop_before, drop_to_fit, stored_bytes
 from zseval.tsdb.runs import END_OF_TIME
 from zseval.tsdb.series import SeriesTable
+from zseval.tsdb.start_times import StartTimes
 from zseval.tsdb.status import (
     HeadStatus,
     bytes_by_label,
@@ -85,6 +86,7 @@ class TSDB:
         self._series = SeriesTable()
         self._index = Index(self._series)
         self._irregular = Irregular()
+        self._starts = Irregular()  # start times of samples, in ms, as values at the samples' times
         self._tables: dict[str, Table] = {}
         self._generations_before = 0  # of earlier epochs
         self._settled_series = 0  # ids below it were there at the last look for dead series
@@ -122,13 +124,11 @@ class TSDB:
         timestamp: float,
         start_timestamp: float | None = None,
     ) -> None:
-        """One sample; timestamp in Unix seconds.
+        """One sample; timestamp in Unix seconds, and so is when its counter began, where that is known.
 
         Raises OutOfOrderError, DuplicateSampleError or OutOfBoundsError as Prometheus' head does, and
         InvalidSampleError where there is no label.
         """
-        if start_timestamp is not None:
-            raise StorageError("start timestamps are not stored yet")
         made = labels if isinstance(labels, Labels) else Labels(labels)
         if not made:
             raise InvalidSampleError
@@ -144,6 +144,8 @@ class TSDB:
                 self._head.record_one(series, timestamp_ms, value)
                 if self._irregular.append_one(series, timestamp_ms, value):
                     self._head.due_ms = NO_TIME
+                if start_timestamp:  # 0 says as little as None, as in Prometheus
+                    self._starts.append_one(series, timestamp_ms, float(round(start_timestamp * 1000)))
                 self._head.settle()
 
     def resolve(self, labels: Sequence[Labels]) -> Ids:
@@ -210,6 +212,25 @@ class TSDB:
         frames = gather(used, len(resolved.ids))
         return Selection(resolved.ids, epoch, resolved.labels, frames)
 
+    def start_times(
+        self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
+    ) -> tuple[int, StartTimes] | None:
+        """The start times that came with samples start_ms < t <= end_ms of these series, None for none.
+
+        With the epoch of the series ids that its rows are.
+        """
+        with self._head.lock:
+            if not self._starts.samples:
+                return None
+            resolved = self._index.resolve(matchers)
+            found = self._starts.read(resolved.locate, resolved.ids, start_ms, end_ms)
+            epoch = self.epoch
+        frames = gather([found], len(resolved.ids))
+        if not frames:
+            return None
+        starts = StartTimes.of(frames)
+        return epoch, StartTimes(resolved.ids[starts.rows].astype(np.intp), starts.times, starts.starts)
+
     def series(self, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int) -> list[Labels]:
         """The label sets, sorted, of the series that any of the matcher sets selects and that have a sample
         in start_ms <= t <= end_ms. No matcher sets select everything.
@@ -244,6 +265,7 @@ class TSDB:
             wanted[self._index.find(matchers)] = True
             deleted = sum(table.delete(wanted, start_ms - 1, end_ms) for table in self._tables.values())
             deleted += self._irregular.delete(wanted, start_ms - 1, end_ms)
+            self._starts.delete(wanted, start_ms - 1, end_ms)
             if deleted:
                 self._forget_released()
                 alive = self._alive()
@@ -275,7 +297,7 @@ class TSDB:
                 samples=sum(holder.samples for holder in holders),
                 min_time_ms=self.min_time_ms,
                 max_time_ms=self.max_time_ms,
-                sealed_bytes=stored_bytes(self._tables.values(), self._irregular) - opened + layouts,
+                sealed_bytes=self._stored_bytes() - opened + layouts,
                 open_bytes=opened,
                 index_bytes=self._series.nbytes + self._index.nbytes + self._head.nbytes,
                 series_by_metric=series_by_metric(self._series, self._index, limit),
@@ -283,6 +305,10 @@ class TSDB:
                 bytes_by_label=bytes_by_label(self._series, limit),
                 series_by_pair=series_by_pair(self._series, self._index, limit),
             )
+
+    def _stored_bytes(self) -> int:
+        starts = stored_bytes((), self._starts) if self._starts.samples else 0
+        return stored_bytes(self._tables.values(), self._irregular) + starts
 
     def _holders(self) -> list[Table | Irregular]:
         """Whatever holds samples."""
@@ -317,9 +343,12 @@ class TSDB:
                 table.rest()
         if self._irregular.buffer_begins_before(newest - _IDLE_MS):
             self._irregular.seal()
+        if self._starts.buffer_begins_before(newest - _IDLE_MS):
+            self._starts.seal()
         if self._retention_bytes is not None:
             dropped |= drop_to_fit(self._tables.values(), self._irregular, self._retention_bytes)
         if dropped:
+            drop_before((), self._starts, self.min_time_ms)
             self._forget_released()
             self._collect_dead()
         self._head.due_ms = min(newest + _IDLE_MS // 2, self._next_expiry())
@@ -351,10 +380,12 @@ class TSDB:
         for layout in self._layouts():
             alive[layout.ids] = True
         alive[self._irregular.buffered_ids()] = True
+        alive[self._starts.buffered_ids()] = True
         return alive
 
     def _layouts(self) -> set[Layout]:
-        return {layout for holder in self._holders() for layout in holder.layouts()}
+        holders = [*self._holders(), self._starts]
+        return {layout for holder in holders for layout in holder.layouts()}
 
     def _renumber(self, alive: Mask) -> None:
         """Forget the series not marked in bool[S]; the others get the ids 0, 1, … in the same order."""
@@ -363,6 +394,7 @@ class TSDB:
         for table in self._tables.values():
             table.renumber(layouts)
         self._irregular.renumber(new_ids, layouts)
+        self._starts.renumber(new_ids, layouts)
         self._generations_before += len(self._series) + 1
         self._series = self._series.compacted(alive)
         self._index = Index(self._series)

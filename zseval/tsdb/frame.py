@@ -9,9 +9,13 @@ Staleness markers are real cells (instant selectors need them); absent cells nev
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from zseval.model.arrays import Ids, Rows, Times, Values
 from zseval.model.labelsets import LabelSets
+
+if TYPE_CHECKING:
+    from zseval.tsdb.start_times import StartTimes
 
 __all__ = ["Frame", "Selection"]
 
@@ -45,9 +49,11 @@ class Selection:
     ids: int32[S], series ids, increasing: the key under which label work can be cached with `epoch`.
     labels: their label sets, S of them.
     frames: together hold every series that has a sample in the range, each exactly once.
+    starts: start times of samples, where they were asked for and there are any.
     """
 
     ids: Ids
     epoch: int
     labels: LabelSets
     frames: tuple[Frame, ...]
+    starts: StartTimes | None = None

@@ -14,6 +14,7 @@ from zseval.promql.exec.extended import extended_kernel
 from zseval.promql.exec.histograms import histogram_fraction, histogram_quantile, histogram_quantiles
 from zseval.promql.exec.ranges import RangeVector, apply_range
 from zseval.promql.exec.sorting import sort_by_label, sort_by_value
+from zseval.promql.exec.started import STARTED, started_kernel
 from zseval.promql.exec.vector import Vector, drop_names, mask_and
 from zseval.promql.functions import ElementKernel, Kind, RangeKernel
 from zseval.promql.kernels import elementwise
@@ -58,7 +59,10 @@ def range_call(
         params = [params[0] + (ctx.steps.times - vector.ends) / 1000.0]
     if isinstance(argument, Window) and argument.extension is not None:
         kernel = extended_kernel(function.name, argument, ctx)
-    result = apply_range(function, kernel, vector, params, ctx, start=argument.span.start)
+    start, by_rows = argument.span.start, None
+    if vector.starts is not None and function.name in STARTED:
+        by_rows = started_kernel(function.name, kernel, vector.starts, vector.labels, start, ctx)
+    result = apply_range(function, kernel, vector, params, ctx, start=start, by_rows=by_rows)
     if function.name == "quantile_over_time":
         used = np.asarray(result.mask().any(axis=0))
         _warn_of_quantiles(params[0][used], node.args[0].span.start, ctx)
@@ -80,6 +84,12 @@ def _timestamp(_node: Call, args: Sequence[Vector], _strings: Sequence[str], ctx
     vector = args[0]
     seconds = np.broadcast_to(ctx.steps.times / 1000.0, vector.values.shape)
     return drop_names(vector.with_values(seconds, vector.present), ctx)
+
+
+def _start_timestamp(_node: Call, args: Sequence[Vector], _strings: Sequence[str], ctx: Context) -> Vector:
+    """Of anything but a selector, or with the feature off: nothing."""
+    vector = args[0]
+    return drop_names(vector.with_values(vector.values, np.zeros(vector.values.shape, dtype=np.bool_)), ctx)
 
 
 def _clamp(_node: Call, args: Sequence[Vector], _strings: Sequence[str], ctx: Context) -> Vector:
@@ -142,6 +152,7 @@ _OTHERS: dict[str, Implementation] = {
     "sort_by_label": _sorted,
     "sort_by_label_desc": _sorted,
     "sort_desc": _sorted,
+    "start_timestamp": _start_timestamp,
     "time": lambda node, args, strings, ctx: _time(ctx),
     "timestamp": _timestamp,
     "vector": lambda node, args, strings, ctx: args[0],

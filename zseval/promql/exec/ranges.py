@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -19,12 +20,16 @@ from zseval.promql.exec.vector import SAME_LABELSET, Vector, without_names
 from zseval.promql.functions import Function, RangeKernel
 from zseval.promql.kernels.windows import Windows, compact
 from zseval.tsdb.frame import Frame
+from zseval.tsdb.start_times import StartTimes
 
-__all__ = ["RangeVector", "apply_range", "windows_of"]
+__all__ = ["RangeVector", "RowsKernel", "apply_range", "windows_of"]
 
 CHUNK_SERIES = (
     1024  # 241 steps of this many series are 2 MB an array: the working set of a kernel stays in L2
 )
+
+RowsKernel: TypeAlias = Callable[[Rows, Windows], tuple[Values, Mask | None]]
+"""As a RangeKernel; rows: intp[S], which series of the range vector the windows are of."""
 
 _COUNTER_SUFFIXES = ("_total", "_sum", "_count", "_bucket")
 _COUNTER_TYPES = ("counter", "histogram")
@@ -33,10 +38,10 @@ _COUNTER_TYPES = ("counter", "histogram")
 class RangeVector:
     """What a range function reads: samples of S series, and the left-open window of each step.
 
-    ends: int64[K], ms.  width: ms.  drop_name: as in Vector.
+    ends: int64[K], ms.  width: ms.  drop_name: as in Vector.  starts: start times of samples, if any.
     """
 
-    __slots__ = ("drop_name", "ends", "frames", "labels", "width")
+    __slots__ = ("drop_name", "ends", "frames", "labels", "starts", "width")
 
     def __init__(
         self,
@@ -45,12 +50,14 @@ class RangeVector:
         ends: Times,
         width: int,
         drop_name: Mask | None = None,
+        starts: StartTimes | None = None,
     ) -> None:
         self.labels = labels
         self.frames = frames
         self.ends = ends
         self.width = width
         self.drop_name = drop_name
+        self.starts = starts
 
 
 def windows_of(vector: RangeVector, ctx: Context) -> Iterator[tuple[Rows, Windows]]:
@@ -106,15 +113,18 @@ def apply_range(
     ctx: Context,
     *,
     start: int,
+    by_rows: RowsKernel | None = None,
 ) -> Vector:
     """The vector a range function gives. params: its scalar arguments, float64[K] each.
 
+    by_rows: takes the kernel's place where it matters which series the windows are of.
     start: where in the text its range vector stands.
     Raises EvaluationError where two series become the same by losing their name.
     """
     series, steps = len(vector.labels), len(vector.ends)
     ctx.query.limits.hold(series * steps)
-    parts = [(rows, *kernel(windows, *params)) for rows, windows in windows_of(vector, ctx)]
+    compute: RowsKernel = by_rows or (lambda _rows, windows: kernel(windows, *params))
+    parts = [(rows, *compute(rows, windows)) for rows, windows in windows_of(vector, ctx)]
     ctx.query.limits.hold(-series * steps)
     values, present = assemble(series, steps, parts)
     result = Vector(vector.labels, values, present, vector.drop_name)

@@ -14,6 +14,7 @@ from zseval.promql.exec.extended import extended_vector, smoothed_select
 from zseval.promql.exec.info import info
 from zseval.promql.exec.ranges import RangeVector
 from zseval.promql.exec.select import sample_times, select, window_ends
+from zseval.promql.exec.started import start_timestamps
 from zseval.promql.exec.subquery import subquery
 from zseval.promql.exec.vector import Vector, drop_names
 from zseval.promql.functions import Kind
@@ -60,6 +61,8 @@ def _evaluate(node: Node, ctx: Context) -> Vector:
             return smoothed_select(node, ctx)
         case Select():
             return select(node, ctx)
+        case SampleTimes(starts=True):
+            return drop_names(start_timestamps(node, ctx), ctx)
         case SampleTimes():
             return drop_names(sample_times(node, ctx), ctx)
         case StepInvariant():
@@ -100,7 +103,13 @@ def evaluate_range_vector(node: Node, ctx: Context) -> RangeVector:
             return extended_vector(node, ctx)
         case Window():
             selection = ctx.query.selections[node.read]
-            return RangeVector(selection.labels, selection.frames, window_ends(node, ctx), node.range_ms)
+            return RangeVector(
+                selection.labels,
+                selection.frames,
+                window_ends(node, ctx),
+                node.range_ms,
+                starts=selection.starts,
+            )
         case Subquery():
             return subquery(node, evaluate(node.expr, ctx.at(node.steps)), ctx)
         case _:

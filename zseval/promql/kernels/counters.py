@@ -13,9 +13,21 @@ from zseval.model.arrays import Mask, Values
 from zseval.promql.kernels.sums import counted, sum_samples, window_samples, window_sums
 from zseval.promql.kernels.windows import Windows, take
 
-__all__ = ["add_lost", "changes", "delta", "idelta", "increase", "irate", "rate", "resets"]
+__all__ = [
+    "CLOSE",
+    "add_lost",
+    "changes",
+    "count_pairs",
+    "delta",
+    "idelta",
+    "increase",
+    "irate",
+    "rate",
+    "resets",
+    "width_seconds",
+]
 
-_CLOSE = 1.1
+CLOSE = 1.1
 """A window's edge is reached by extrapolation if it is nearer than this many average distances."""
 
 
@@ -40,7 +52,7 @@ def _extrapolated(w: Windows, *, counter: bool, per_second: bool) -> tuple[Value
         if counter:
             add_lost(gained, w)
         edges = _Edges(w)
-        seconds = _seconds(w) if per_second else 1.0
+        seconds = width_seconds(w) if per_second else 1.0
         factor = edges.factor(edges.to_start)
         factor /= seconds
         present = w.holding(2)
@@ -68,13 +80,13 @@ class _Edges:
 
     @staticmethod
     def _reach(distance: Values, average: Values) -> Values:
-        return np.where(distance >= average * _CLOSE, average / 2, distance)
+        return np.where(distance >= average * CLOSE, average / 2, distance)
 
     def factor(self, to_start: Values) -> Values:
         return (self.sampled + to_start + self.to_end) / self.sampled
 
 
-def _seconds(w: Windows) -> float:
+def width_seconds(w: Windows) -> float:
     """The windows' width, rounded as Go's Duration.Seconds rounds."""
     if len(w.ends) == 0:
         return 1.0
@@ -105,9 +117,13 @@ def _stop_at_zero(
     result[series, steps] = gain * (factor / seconds)
 
 
-def add_lost(gained: Values, w: Windows) -> None:
-    """Adds what counters lost in resets inside each window. gained: [S, K], written to."""
-    fell = w.values[:, 1:] < w.values[:, :-1]
+def add_lost(gained: Values, w: Windows, fell: Mask | None = None) -> None:
+    """Adds what counters lost in resets inside each window. gained: [S, K], written to.
+
+    fell: bool[S, T - 1], which samples but the first come after a reset; by default those of less value.
+    """
+    if fell is None:
+        fell = w.values[:, 1:] < w.values[:, :-1]
     series = np.flatnonzero(fell.any(axis=1))
     if len(series) == 0:
         return
@@ -155,16 +171,16 @@ def _last_two(w: Windows) -> tuple[Values, Values, Values]:
 
 def resets(w: Windows) -> tuple[Values, Mask | None]:
     """How often the value fell, [S, K]; absent in empty windows."""
-    return _count_pairs(w, w.values[:, 1:] < w.values[:, :-1])
+    return count_pairs(w, w.values[:, 1:] < w.values[:, :-1])
 
 
 def changes(w: Windows) -> tuple[Values, Mask | None]:
     """How often the value changed, [S, K]; from NaN to NaN is no change. Absent in empty windows."""
     later, earlier = w.values[:, 1:], w.values[:, :-1]
-    return _count_pairs(w, (later != earlier) & ~(np.isnan(later) & np.isnan(earlier)))
+    return count_pairs(w, (later != earlier) & ~(np.isnan(later) & np.isnan(earlier)))
 
 
-def _count_pairs(w: Windows, marks: Mask) -> tuple[Values, Mask | None]:
+def count_pairs(w: Windows, marks: Mask) -> tuple[Values, Mask | None]:
     """marks: bool[S, T - 1], for each sample but the first."""
     found = np.zeros(w.values.shape, dtype=np.bool_)
     found[:, 1:] = marks

@@ -43,10 +43,12 @@ class Settings:
     """lookback_ms: how old the sample of an instant selector may be.
 
     default_step_ms: the step of a subquery without one (the global evaluation interval).
+    start_times: use-start-timestamps is on.
     """
 
     lookback_ms: int
     default_step_ms: int
+    start_times: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,9 @@ class _Builder:
         args = tuple(self.node(_unwrap(arg), steps) for arg in expr.args)
         _check_extension(function.name, args)
         if function.name == "timestamp" and isinstance(args[0], Select):
-            return SampleTimes(args[0], expr.span)
+            return SampleTimes(args[0], span=expr.span)
+        if function.name == "start_timestamp" and isinstance(args[0], Select) and self.settings.start_times:
+            return SampleTimes(args[0], starts=True, span=expr.span)
         return Call(function, args, expr.span)
 
     def _info(self, expr: ast.Call, steps: Steps) -> Info:
@@ -206,7 +210,7 @@ class _Builder:
         offset, bound = reference(base, self._offset)
         at, wanted = self._at(bound), (*names, *labels)
         read = self._read(wanted, steps, offset, at, self.settings.lookback_ms)
-        times = SampleTimes(Select(read, wanted, offset, at, span=expr.span), expr.span)
+        times = SampleTimes(Select(read, wanted, offset, at, span=expr.span), span=expr.span)
         return Info(self.node(base, steps), times, names, labels, expr.span)
 
     def _query_context(self, name: str) -> float | None:

@@ -84,9 +84,13 @@ class Select:
 
 @dataclass(frozen=True, slots=True)
 class SampleTimes:
-    """The times of the samples that a Select picks, in seconds: `timestamp(selector)`."""
+    """The times of the samples that a Select picks, in seconds: `timestamp(selector)`.
+
+    starts: the times their counters began instead, `start_timestamp(selector)`.
+    """
 
     select: Select
+    starts: bool = False
     span: Span = field(default=_NOWHERE, compare=False)
 
 
