@@ -138,10 +138,11 @@ class Annotations:
 
     def _add(self, text: str, start: int, extent: Extent | None = None) -> None:
         before = self._notes.get(text, (0, None))[1]
-        if isinstance(extent, ForcedMonotonicity) and isinstance(before, ForcedMonotonicity):
-            extent = before.merged(extent)
-        elif isinstance(extent, Occurrences) and isinstance(before, Occurrences):
-            extent = before.merged(extent)
+        match before, extent:
+            case ForcedMonotonicity() as bent, ForcedMonotonicity() as more:
+                extent = bent.merged(more)
+            case Occurrences() as some, Occurrences() as others:
+                extent = some.merged(others)
         self._notes[text] = (start, extent)
 
     def _texts(self, prefix: str, query: str) -> list[str]:
