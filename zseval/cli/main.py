@@ -10,7 +10,7 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import NoReturn
@@ -99,10 +99,9 @@ def _misspelt(word: str) -> str:
     return next(iter(get_close_matches(word, COMMANDS, n=1)), "")
 
 
-def _carry_out(command: object, args: argparse.Namespace) -> int:
-    assert callable(command)
+def _carry_out(command: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     try:
-        return int(command(args))
+        return command(args)
     except ZsevalError as error:
         print(f"zseval: error: {error}", file=sys.stderr)
         return 2

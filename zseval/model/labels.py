@@ -98,8 +98,8 @@ class Labels:
     pairs: tuple[tuple[str, str], ...]
 
     def __init__(self, labels: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        pairs = labels.items() if isinstance(labels, Mapping) else dict(labels).items()
-        self.pairs = tuple(sorted(pair for pair in pairs if pair[1]))
+        given: dict[str, str] = dict(labels)  # of either; the last of two values of a name counts
+        self.pairs = tuple(sorted(pair for pair in given.items() if pair[1]))
         self._hash = hash(self.pairs)
 
     @classmethod
