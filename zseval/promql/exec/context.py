@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from zseval.model.labelsets import LabelSets
 from zseval.model.symbols import ScopedSymbols, SymbolTable
@@ -17,6 +17,9 @@ from zseval.promql.errors import QueryCanceledError, QueryTimeoutError, TooManyS
 from zseval.promql.exec.memo import LabelMemo
 from zseval.promql.plan.steps import Steps
 from zseval.tsdb.frame import Selection
+
+if TYPE_CHECKING:
+    from zseval.promql.exec.trace import Trace
 
 __all__ = ["CancelToken", "Context", "Limits", "Query"]
 
@@ -33,7 +36,7 @@ class CancelToken(Protocol):
 class Limits:
     """Samples held at once, time, and cancellation.
 
-    deadline is on the scale of `clock`, seconds. Checked between operators and between chunks of series.
+    deadline is on the scale of `clock`, seconds. peak: the most that were held. Checked between operators and between chunks of series.
     """
 
     max_samples: int
@@ -41,6 +44,7 @@ class Limits:
     clock: Callable[[], float]
     cancel: CancelToken | None = None
     held: int = 0
+    peak: int = 0
 
     def check(self) -> None:
         """Raises QueryTimeoutError or QueryCanceledError."""
@@ -52,6 +56,7 @@ class Limits:
     def hold(self, samples: int) -> None:
         """Account for samples about to be held; raises TooManySamplesError."""
         self.held += samples
+        self.peak = max(self.peak, self.held)
         if self.held > self.max_samples:
             raise TooManySamplesError(
                 "query processing would load too many samples into memory in query execution"
@@ -66,6 +71,7 @@ class Query:
     work is remembered. symbols: base plus this run's own strings.
     features: upstream's names of what is switched on.
     text: the query as it was written, "" where only its tree is known.
+    trace: records what each node does, where somebody asked for it.
     """
 
     base: SymbolTable
@@ -77,6 +83,7 @@ class Query:
     features: frozenset[str] = frozenset()
     text: str = ""
     annotations: Annotations = field(default_factory=Annotations)
+    trace: Trace | None = None
 
     @property
     def delayed_names(self) -> bool:

@@ -46,8 +46,8 @@ def evaluate(node: Node, ctx: Context) -> Vector:
     limits.check()
     if ctx.steps.count == 0:
         return Vector(LabelSets.empty(0, ctx.query.base), np.zeros((0, 0)))
-    before = limits.held
-    result = _evaluate(node, ctx)
+    before, trace = limits.held, ctx.query.trace
+    result = _evaluate(node, ctx) if trace is None else trace.vector(node, ctx, _evaluate)
     limits.held = before
     limits.hold(result.size)  # the inputs may go now
     return result
@@ -98,6 +98,11 @@ def _call(node: Call, ctx: Context) -> Vector:
 
 def evaluate_range_vector(node: Node, ctx: Context) -> RangeVector:
     """The samples and windows of a range vector at the steps of `ctx`."""
+    trace = ctx.query.trace
+    return _range_vector(node, ctx) if trace is None else trace.samples(node, ctx, _range_vector)
+
+
+def _range_vector(node: Node, ctx: Context) -> RangeVector:
     match node:
         case Window() if node.extension is not None:
             return extended_vector(node, ctx)
