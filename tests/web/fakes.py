@@ -16,6 +16,8 @@ from zseval.model.labels import Labels
 from zseval.model.labelsets import LabelSets
 from zseval.model.matcher import Matcher
 from zseval.promql.exec.context import CancelToken
+from zseval.promql.explain.explanation import Explanation, NodeReport
+from zseval.promql.plan.build import Evaluation
 from zseval.promql.result import Result
 from zseval.promql.syntax.ast import ValueType
 from zseval.tsdb.frame import Frame, Selection
@@ -47,6 +49,12 @@ class FakeEngine:
         asked = {"expr": expr, "start_ms": start_ms, "end_ms": end_ms, "step_ms": step_ms}
         times = np.arange(start_ms, end_ms + 1, step_ms, dtype=np.int64)
         return self._answer(ValueType.MATRIX, times, asked, options)
+
+    def explain_at(self, expr: str, evaluation: Evaluation, time_ms: int, **options: Any) -> Explanation:
+        self.asked.append({"expr": expr, "evaluation": evaluation, "time_ms": time_ms, **options})
+        if self.error is not None:
+            raise self.error
+        return Explanation(expr, time_ms, 1, (), NodeReport("Select", expr), None)
 
     def _answer(self, kind: ValueType, times: Any, asked: dict[str, Any], options: dict[str, Any]) -> Result:
         self.asked.append({**asked, **options})

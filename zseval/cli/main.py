@@ -33,6 +33,7 @@ COMMANDS = {
     "run": Command("zseval.cli.run", "scrape, evaluate rules, alert and serve (the default command)"),
     "check": Command("zseval.cli.check", "check rule and configuration files"),
     "query": Command("zseval.cli.query", "evaluate one expression, over HTTP or a metrics file"),
+    "explain": Command("zseval.cli.explain", "show what each part of a query gives, and why it is empty"),
     "fmt": Command("zseval.cli.fmt", "lay out expressions, and those in rule files"),
     "demo": Command("zseval.cli.demo", "a simulated ZeroState network, scraped, with alerts firing live"),
     "simulate": Command(

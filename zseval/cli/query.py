@@ -19,9 +19,18 @@ from zseval.errors import PromQLError, ScrapeError, ZsevalError
 from zseval.model.duration import DurationError, parse_duration
 from zseval.model.labels import METRIC_NAME, Labels
 
-__all__ = ["add_arguments", "run"]
+__all__ = [
+    "DEFAULT_URL",
+    "add_arguments",
+    "load_metrics",
+    "post",
+    "read_metrics",
+    "run",
+    "step_of",
+    "time_of",
+]
 
-_DEFAULT_URL = "http://localhost:9090"
+DEFAULT_URL = "http://localhost:9090"
 _EPILOG = """\
 examples:
   zseval query 'sum(rate(http_requests_total[5m]))'              asks http://localhost:9090
@@ -46,12 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.add_argument("expr", metavar="EXPR", help="the PromQL expression")
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--url", default=_DEFAULT_URL, help=f"server to ask (default: {_DEFAULT_URL})")
+    source.add_argument("--url", default=DEFAULT_URL, help=f"server to ask (default: {DEFAULT_URL})")
     source.add_argument("--file", metavar="METRICS.txt", help="evaluate on this exposition text; - is stdin")
     parser.add_argument("--time", help="evaluation time of an instant query (default: now)")
     parser.add_argument("--start", help="start of a range query")
     parser.add_argument("--end", help="end of a range query (default: now)")
     parser.add_argument("--step", help="step of a range query, 15s or seconds (default: 1/250 of the range)")
+    parser.add_argument("--stats", action="store_true", help="also say what the query cost")
     parser.add_argument("-o", "--format", choices=("promql", "json"), default="promql", help="output format")
 
 
@@ -66,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     for info in answer.infos:
         print(f"info: {info}", file=sys.stderr)
+    if args.stats and args.format != "json":
+        print(_stats_text(answer.data.get("stats", {})), file=sys.stderr)
     print(json.dumps(answer.data) if args.format == "json" else as_text(answer.data), end="\n")
     return 0
 
@@ -87,6 +99,17 @@ def as_text(data: Mapping[str, Any]) -> str:
             return str(result[1])
 
 
+def _stats_text(stats: Mapping[str, Any]) -> str:
+    """`stats: 12 samples touched, 20 held at most, 3.1 ms`, of what the server told."""
+    samples, parts = stats.get("samples", {}), []
+    if "totalQueryableSamples" in samples:
+        parts.append(f"{samples['totalQueryableSamples']} samples touched")
+    if "peakSamples" in samples:
+        parts.append(f"{samples['peakSamples']} held at most")
+    parts += [f"{name} {1000 * seconds:.2f} ms" for name, seconds in stats.get("timings", {}).items()]
+    return f"stats: {', '.join(parts) or 'the server gives none'}"
+
+
 def _series(metric: Mapping[str, str]) -> str:
     labels = Labels(metric)
     rest = labels.without(METRIC_NAME)
@@ -105,17 +128,28 @@ def _on_file(args: argparse.Namespace) -> Answer:
 
     if args.start or args.end or args.step:
         raise ZsevalError("a metrics file holds one moment: --start, --end and --step need a server (--url)")
-    at = _time(args.time) if args.time else time.time()
-    body = sys.stdin.buffer.read() if args.file == "-" else _read(Path(args.file))
-    result = Engine(load_metrics(body, at)).instant(args.expr, time=at)
-    return Answer(result.to_json(), tuple(result.warnings), tuple(result.infos))
+    at = time_of(args.time) if args.time else time.time()
+    engine = Engine(load_metrics(read_metrics(args.file), at))
+    result = engine.instant_at(args.expr, round(at * 1000), stats=args.stats)
+    data = result.to_json()
+    if result.stats is not None:
+        data["stats"] = {
+            "timings": {
+                "queryPreparationTime": result.stats.prepared_s,
+                "innerEvalTime": result.stats.evaluated_s,
+                "evalTotalTime": result.stats.prepared_s + result.stats.evaluated_s,
+            },
+            "samples": result.stats.to_json(),
+        }
+    return Answer(data, tuple(result.warnings), tuple(result.infos))
 
 
-def _read(path: Path) -> bytes:
+def read_metrics(file: str) -> bytes:
+    """The exposition text in a file, or on standard input for `-`."""
     try:
-        return path.read_bytes()
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
-        raise ZsevalError(f"{path}: {error.strerror}") from error
+        raise ZsevalError(f"{file}: {error.strerror}") from error
 
 
 def load_metrics(body: bytes, at: float) -> Any:
@@ -140,21 +174,24 @@ def load_metrics(body: bytes, at: float) -> Any:
 def _over_http(args: argparse.Namespace) -> Answer:
     form = {"query": args.expr}
     if args.start:
-        start, end = _time(args.start), _time(args.end) if args.end else time.time()
-        step = _step(args.step) if args.step else max((end - start) / 250, 1.0)
+        start, end = time_of(args.start), time_of(args.end) if args.end else time.time()
+        step = step_of(args.step) if args.step else max((end - start) / 250, 1.0)
         form |= {"start": repr(start), "end": repr(end), "step": repr(step)}
     elif args.end or args.step:
         raise ZsevalError("--end and --step belong to a range query, which needs --start as well")
     elif args.time:
-        form["time"] = repr(_time(args.time))
+        form["time"] = repr(time_of(args.time))
+    if args.stats:
+        form["stats"] = "all"
     path = "query_range" if args.start else "query"
-    answer = _post(f"{args.url.rstrip('/')}/api/v1/{path}", form)
+    answer = post(f"{args.url.rstrip('/')}/api/v1/{path}", form)
     if answer.get("status") != "success":
         raise PromQLError(str(answer.get("error", answer)))
     return Answer(answer["data"], tuple(answer.get("warnings", ())), tuple(answer.get("infos", ())))
 
 
-def _post(url: str, form: Mapping[str, str]) -> dict[str, Any]:
+def post(url: str, form: Mapping[str, str]) -> dict[str, Any]:
+    """The JSON object a server answers with, errors of the API included. Raises ScrapeError."""
     from urllib.error import HTTPError, URLError
     from urllib.parse import urlencode
     from urllib.request import Request, urlopen
@@ -179,7 +216,8 @@ def _post(url: str, form: Mapping[str, str]) -> dict[str, Any]:
 # Times --------------------------------------------------------------------------------------------
 
 
-def _time(text: str) -> float:
+def time_of(text: str) -> float:
+    """Unix seconds of `1700000000`, RFC 3339, `now` or `now-15m`."""
     if text == "now":
         return time.time()
     if text.startswith("now-"):
@@ -195,7 +233,8 @@ def _time(text: str) -> float:
     return moment.timestamp() if moment.tzinfo else moment.astimezone().timestamp()
 
 
-def _step(text: str) -> float:
+def step_of(text: str) -> float:
+    """Seconds of `15` or `15s`."""
     try:
         return float(text)
     except ValueError:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -26,16 +26,22 @@ from zseval.promql.exec.extended import reach_of
 from zseval.promql.exec.memo import LabelMemo
 from zseval.promql.exec.ranges import windows_of
 from zseval.promql.exec.run import evaluate, evaluate_range_vector
+from zseval.promql.exec.trace import Trace
 from zseval.promql.exec.vector import Vector, merged, without_names
 from zseval.promql.kernels.extended import edge_samples
 from zseval.promql.kernels.windows import Windows
 from zseval.promql.plan.build import Evaluation, Settings, build
 from zseval.promql.plan.nodes import Node, Plan, Read, Subquery, Text, Window
 from zseval.promql.result import Result
+from zseval.promql.statistics import Statistics
 from zseval.promql.syntax.ast import Expr, ValueType
 from zseval.promql.syntax.parser import parse
+from zseval.promql.syntax.printer import to_text
 from zseval.tsdb.frame import Selection
 from zseval.tsdb.start_times import StartTimes
+
+if TYPE_CHECKING:
+    from zseval.promql.explain.explanation import Explanation
 
 __all__ = ["FEATURES", "Database", "Engine"]
 
@@ -48,6 +54,7 @@ FEATURES = frozenset(
         "promql-binop-fill-modifiers",
         "type-and-unit-labels",
         "use-start-timestamps",
+        "promql-per-step-stats",
     }
 )
 """Upstream's feature names that concern queries."""
@@ -122,11 +129,15 @@ class Engine:
         lookback_ms: int | None = None,
         timeout: float | None = None,
         cancel: CancelToken | None = None,
+        stats: bool = False,
     ) -> Result:
-        """`instant` in milliseconds, with a lookback of its own and a token that calls it off."""
+        """`instant` in milliseconds, with a lookback of its own and a token that calls it off.
+
+        stats: count samples, which costs a little; they are the result's `stats`.
+        """
         parsed, text = self._parse(expr)
         limits = self._limits(timeout, cancel)
-        return self._run(parsed, text, Evaluation.instant(time_ms), lookback_ms, limits)
+        return self._run(parsed, text, Evaluation.instant(time_ms), lookback_ms, limits, stats=stats)
 
     def range_at(
         self,
@@ -138,8 +149,9 @@ class Engine:
         lookback_ms: int | None = None,
         timeout: float | None = None,
         cancel: CancelToken | None = None,
+        stats: bool = False,
     ) -> Result:
-        """`range` in milliseconds, with a lookback of its own and a token that calls it off."""
+        """`range` in milliseconds, with what `instant_at` takes."""
         if step_ms <= 0:
             raise ValueError("the step of a range query must be at least a millisecond")
         parsed, text = self._parse(expr)
@@ -149,7 +161,52 @@ class Engine:
                 "must be Scalar or instant Vector"
             )
         limits = self._limits(timeout, cancel)
-        return self._run(parsed, text, Evaluation(start_ms, end_ms, step_ms), lookback_ms, limits)
+        evaluation = Evaluation(start_ms, end_ms, step_ms)
+        return self._run(parsed, text, evaluation, lookback_ms, limits, stats=stats)
+
+    def explain(
+        self,
+        expr: str | Expr,
+        time: float,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        step: float | None = None,
+    ) -> Explanation:
+        """What each part of a query gave, and why it is empty where it is. `print` it.
+
+        time: Unix seconds, the moment whose values are shown. With start, end and step the query is a
+        range query, and counts are of all its steps.
+        Raises ParseError, QueryTimeoutError, and EvaluationError for what cannot even be planned.
+        """
+        evaluation = Evaluation.instant(_milliseconds(time))
+        if start is not None and end is not None and step is not None:
+            evaluation = Evaluation(_milliseconds(start), _milliseconds(end), max(1, _milliseconds(step)))
+        return self.explain_at(expr, evaluation, _milliseconds(time))
+
+    def explain_at(
+        self,
+        expr: str | Expr,
+        evaluation: Evaluation,
+        time_ms: int,
+        *,
+        lookback_ms: int | None = None,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Explanation:
+        """`explain` in milliseconds."""
+        from zseval.promql.explain.build import explained
+
+        parsed, text = self._parse(expr)
+        settings, limits = self._settings(lookback_ms), self._limits(timeout, cancel)
+        plan = build(parsed, evaluation, settings)
+        trace = Trace(plan.steps, self._clock, time_ms)
+        result, error = None, ""
+        try:
+            result = self._follow(plan, text, settings, limits, trace, is_range=evaluation.step_ms > 0)
+        except EvaluationError as failure:
+            error = str(failure)
+        return explained(plan, trace, self.db, settings.lookback_ms, text or to_text(parsed), result, error)
 
     def plan(self, expr: str | Expr, evaluation: Evaluation, *, lookback_ms: int | None = None) -> Plan:
         """The plan an evaluation would follow; `zseval.promql.plan.explain` prints it."""
@@ -170,10 +227,31 @@ class Engine:
         return self._parse_text(expr), expr
 
     def _run(
-        self, expr: Expr, text: str, evaluation: Evaluation, lookback_ms: int | None, limits: Limits
+        self,
+        expr: Expr,
+        text: str,
+        evaluation: Evaluation,
+        lookback_ms: int | None,
+        limits: Limits,
+        *,
+        stats: bool,
     ) -> Result:
         settings = self._settings(lookback_ms)
         plan = build(expr, evaluation, settings)
+        trace = Trace(plan.steps, self._clock) if stats else None
+        return self._follow(plan, text, settings, limits, trace, is_range=evaluation.step_ms > 0)
+
+    def _follow(
+        self,
+        plan: Plan,
+        text: str,
+        settings: Settings,
+        limits: Limits,
+        trace: Trace | None,
+        *,
+        is_range: bool,
+    ) -> Result:
+        started = self._clock()
         limits.check()
         base = self.db.symbols
         query = Query(
@@ -185,14 +263,21 @@ class Engine:
             lookback_ms=settings.lookback_ms,
             features=self.features,
             text=text,
+            trace=trace,
         )
+        prepared = self._clock()
         ctx = Context(query, plan.steps)
         # Absent cells hold anything, even markers, which are signalling NaNs: no operation may warn of them.
         with np.errstate(all="ignore"):
-            result = _value(plan, ctx, is_range=evaluation.step_ms > 0)
+            result = _value(plan, ctx, is_range=is_range)
         result.warnings.extend(query.annotations.warnings(text))
         result.infos.extend(query.annotations.infos(text))
-        return result
+        if trace is None:
+            return result
+        times = prepared - started, self._clock() - prepared
+        return replace(
+            result, stats=Statistics(plan.steps.times, trace.loaded, trace.read, limits.peak, *times)
+        )
 
     def _select(self, read: Read, limits: Limits) -> Selection:
         """What a read selects, under the one LabelSets object that stands for these series."""

@@ -13,6 +13,7 @@ from zseval.model.arrays import Mask, Times, Values
 from zseval.model.labels import Labels
 from zseval.model.labelsets import LabelSets
 from zseval.model.number import format_f, format_sample
+from zseval.promql.statistics import Statistics
 from zseval.promql.syntax.ast import ValueType
 
 __all__ = ["Result", "render_values"]
@@ -30,7 +31,8 @@ class Result:
     type: of the value; a range query of a scalar or vector gives a matrix.
     labels: LabelSets of S series.  values: float64[S, K].  present: bool[S, K], or None where all are.
     times: int64[K], ms; int64[S, K] where a range vector was asked for and each series has its own.
-    text: of a string.  Every series has at least one sample. A scalar is one series without labels.
+    text: of a string.  stats: where they were asked for.
+    Every series has at least one sample. A scalar is one series without labels.
     An instant vector keeps the order of its evaluation; a matrix is sorted by labels.
     """
 
@@ -42,6 +44,7 @@ class Result:
     text: str = ""
     warnings: list[str] = field(default_factory=list)
     infos: list[str] = field(default_factory=list)
+    stats: Statistics | None = None
 
     def __len__(self) -> int:
         """How many series."""

@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from zseval.web.envelope import ApiError, ErrorType, error_response
+from zseval.web.explain import ExplainApi
 from zseval.web.metrics import MetricsApi
 from zseval.web.page import index_page
 from zseval.web.params import MAX_FORM_BYTES
@@ -53,7 +54,7 @@ def create_app(services: Services) -> web.Application:
             _readiness(services),
         ],
     )
-    for api in (QueryApi, SeriesApi, TargetsApi, RulesApi, StatusApi, MetricsApi):
+    for api in (QueryApi, ExplainApi, SeriesApi, TargetsApi, RulesApi, StatusApi, MetricsApi):
         app.router.add_routes(api(services).routes())
     app.router.add_routes(
         [

@@ -14,7 +14,9 @@ from aiohttp import web
 from zseval.errors import PromQLError
 from zseval.model.labels import quote
 from zseval.promql.errors import ParseError, QueryCanceledError, QueryTimeoutError
+from zseval.promql.plan.build import Evaluation
 from zseval.promql.result import Result
+from zseval.promql.statistics import Statistics
 from zseval.promql.syntax.ast import Expr, ValueType
 from zseval.web.envelope import (
     ApiError,
@@ -29,7 +31,7 @@ from zseval.web.services import Services
 from zseval.web.translate import translate
 from zseval.web.workers import WORKERS
 
-__all__ = ["QueryApi"]
+__all__ = ["QueryApi", "evaluation_of", "execution_error", "lookback_of"]
 
 _MAX_POINTS = 11_000
 _TOO_MANY_POINTS = (
@@ -61,32 +63,33 @@ class QueryApi:
         params = await Params.of(request)
         services = self._services
         limit, at = params.limit(), params.time_ms("time", services.now_ms())
-        timeout, lookback = params.timeout(services.timeout), _lookback_ms(params)
-        text = params.get("query")
+        timeout, lookback = params.timeout(services.timeout), lookback_of(params)
+        text, stats = params.get("query"), bool(params.get("stats"))
 
         def run(seconds: float, cancel: threading.Event) -> Result:
-            return services.engine.instant_at(text, at, lookback_ms=lookback, timeout=seconds, cancel=cancel)
+            return services.engine.instant_at(
+                text, at, lookback_ms=lookback, timeout=seconds, cancel=cancel, stats=stats
+            )
 
         return await self._answer(request, params, timeout, limit, run)
 
     async def query_range(self, request: web.Request) -> web.Response:
         params = await Params.of(request)
         services = self._services
-        limit, start, end = params.limit(), params.time_ms("start"), params.time_ms("end")
-        if end < start:
-            raise invalid_parameter("end", "end timestamp must not be before start time")
-        step_ns = params.duration_ns("step")
-        if step_ns <= 0:
-            message = "zero or negative query resolution step widths are not accepted. Try a positive integer"
-            raise invalid_parameter("step", message)
-        if (end - start) * 1_000_000 // step_ns > _MAX_POINTS:
-            raise bad_data(_TOO_MANY_POINTS)
-        timeout, lookback = params.timeout(services.timeout), _lookback_ms(params)
-        text, step_ms = params.get("query"), max(1, step_ns // 1_000_000)
+        limit, asked = params.limit(), evaluation_of(params)
+        timeout, lookback = params.timeout(services.timeout), lookback_of(params)
+        text, stats = params.get("query"), bool(params.get("stats"))
 
         def run(seconds: float, cancel: threading.Event) -> Result:
             return services.engine.range_at(
-                text, start, end, step_ms, lookback_ms=lookback, timeout=seconds, cancel=cancel
+                text,
+                asked.start_ms,
+                asked.end_ms,
+                asked.step_ms,
+                lookback_ms=lookback,
+                timeout=seconds,
+                cancel=cancel,
+                stats=stats,
             )
 
         return await self._answer(request, params, timeout, limit, run, is_range=True)
@@ -116,7 +119,8 @@ class QueryApi:
                 warnings.append(_stats_warning(stats))
             data = result.to_json_bytes()
             if stats:
-                data = _with_stats(data, started - queued, ended - started)
+                per_step = stats == "all" and "promql-per-step-stats" in self._services.features
+                data = _with_stats(data, result.stats, started - queued, ended - started, per_step=per_step)
             return success_body(data, warnings, result.infos)
 
         try:
@@ -126,7 +130,7 @@ class QueryApi:
         except PromQLError as error:
             if is_range and self._has_no_range(params.get("query")):
                 raise invalid_parameter("query", error) from error
-            raise _execution(error) from error
+            raise execution_error(error) from error
         return web.Response(body=body, content_type="application/json")
 
     def _has_no_range(self, text: str) -> bool:
@@ -165,7 +169,21 @@ class QueryApi:
         return parse(text, features=self._services.features)
 
 
-def _lookback_ms(params: Params) -> int | None:
+def evaluation_of(params: Params) -> Evaluation:
+    """start, end and step of a range query."""
+    start, end = params.time_ms("start"), params.time_ms("end")
+    if end < start:
+        raise invalid_parameter("end", "end timestamp must not be before start time")
+    step_ns = params.duration_ns("step")
+    if step_ns <= 0:
+        message = "zero or negative query resolution step widths are not accepted. Try a positive integer"
+        raise invalid_parameter("step", message)
+    if (end - start) * 1_000_000 // step_ns > _MAX_POINTS:
+        raise bad_data(_TOO_MANY_POINTS)
+    return Evaluation(start, end, max(1, step_ns // 1_000_000))
+
+
+def lookback_of(params: Params) -> int | None:
     text = params.get("lookback_delta")
     if not text:
         return None
@@ -175,7 +193,7 @@ def _lookback_ms(params: Params) -> int | None:
         raise bad_data(f"error parsing lookback delta duration: {error}") from error
 
 
-def _execution(error: PromQLError) -> ApiError:
+def execution_error(error: PromQLError) -> ApiError:
     match error:
         case QueryCanceledError():
             return ApiError(ErrorType.CANCELED, str(error))
@@ -204,11 +222,13 @@ def _stats_warning(value: str) -> str:
     )
 
 
-def _with_stats(data: bytes, queued_s: float, evaluated_s: float) -> bytes:
-    """`data` with the timings zseval measures; its engine has no phases like upstream's to tell apart."""
-    timings = {
-        "evalTotalTime": evaluated_s,
-        "execQueueTime": queued_s,
-        "execTotalTime": queued_s + evaluated_s,
-    }
-    return data[:-1] + b',"stats":' + orjson.dumps({"timings": timings}) + b"}"
+def _with_stats(
+    data: bytes, stats: Statistics | None, queued_s: float, total_s: float, *, per_step: bool
+) -> bytes:
+    """`data` with `stats`: timings under upstream's names, and samples where the engine counted them."""
+    timings = {"execQueueTime": queued_s, "execTotalTime": queued_s + total_s, "evalTotalTime": total_s}
+    made: dict[str, object] = {"timings": timings}
+    if stats is not None:
+        timings |= {"queryPreparationTime": stats.prepared_s, "innerEvalTime": stats.evaluated_s}
+        made["samples"] = stats.to_json(per_step=per_step)
+    return data[:-1] + b',"stats":' + orjson.dumps(made) + b"}"

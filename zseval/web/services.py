@@ -15,6 +15,8 @@ from zseval.model.labels import Labels
 from zseval.model.matcher import Matcher
 from zseval.model.metadata import Metadata
 from zseval.promql.exec.context import CancelToken
+from zseval.promql.explain.explanation import Explanation
+from zseval.promql.plan.build import Evaluation
 from zseval.promql.result import Result
 from zseval.tsdb.frame import Selection
 from zseval.tsdb.status import HeadStatus
@@ -170,6 +172,7 @@ class QueryEngine(Protocol):
         lookback_ms: int | None = None,
         timeout: float | None = None,
         cancel: CancelToken | None = None,
+        stats: bool = False,
     ) -> Result: ...
     def range_at(
         self,
@@ -181,7 +184,18 @@ class QueryEngine(Protocol):
         lookback_ms: int | None = None,
         timeout: float | None = None,
         cancel: CancelToken | None = None,
+        stats: bool = False,
     ) -> Result: ...
+    def explain_at(
+        self,
+        expr: str,
+        evaluation: Evaluation,
+        time_ms: int,
+        *,
+        lookback_ms: int | None = None,
+        timeout: float | None = None,
+        cancel: CancelToken | None = None,
+    ) -> Explanation: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ class CancelToken(Protocol):
 class Limits:
     """Samples held at once, time, and cancellation.
 
-    deadline is on the scale of `clock`, seconds. peak: the most that were held. Checked between operators and between chunks of series.
+    deadline is on the scale of `clock`, seconds. peak: the most that were held.
+    Checked between operators and between chunks of series.
     """
 
     max_samples: int

@@ -98,6 +98,11 @@ class Trace:
         """int64[K]: samples read: of windows that overlap, each sample at the first step that has it."""
         return self._frames[0].read
 
+    @property
+    def shown_at(self) -> int:
+        """The plan's step whose values are kept, ms."""
+        return int(self._steps.times[self._column(self._steps)]) if self._steps.count else 0
+
     def record(self, node: Node) -> Record | None:
         """What the node did; None where it was not evaluated."""
         return self._records.get(id(node))

@@ -1,0 +1,1 @@
+"""Explanations: what every part of a query gave, and why a part is empty."""
