@@ -332,8 +332,8 @@ class Node:
             await web.TCPSite(runner, host or None, port).start()
         except OSError as error:
             raise ConfigError(
-                f"cannot listen on {self.options.listen}: {os.strerror(error.errno or 0)}; "
-                "another process may (choose another with --listen)"
+                f"cannot listen on {self.options.listen}: {os.strerror(error.errno or 0)} "
+                "(--listen takes another address)"
             ) from error
 
     def _services(self) -> Services:
