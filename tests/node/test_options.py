@@ -107,3 +107,9 @@ def test_a_job_of_the_file_may_not_have_the_name_that_targets_are_given(tmp_path
 def test_a_file_that_is_not_there_is_the_callers_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         effective_config(NodeOptions(config_file=str(tmp_path / "none.yml")))
+
+
+@pytest.mark.parametrize("url", ["http://:x/", "http://:9100", "host:99999", "ftp://host", "http://"])
+def test_a_target_without_a_host_or_with_a_bad_port_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="is not an http\\(s\\) URL such as"):
+        effective_config(NodeOptions(targets=(url,)))

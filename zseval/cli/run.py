@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import os
 import re
@@ -190,10 +191,8 @@ async def _serve(options: NodeOptions, *, live: bool) -> int:
 
 
 async def _reload(node: Node) -> None:
-    try:
+    with contextlib.suppress(ConfigError):  # the node has logged it, and goes on as before
         await node.reload()
-    except ConfigError as error:
-        log.error("reload failed, the old configuration goes on: %s", error)
 
 
 async def watch(title: str, node: Node, history: deque[Transition], stop: asyncio.Event) -> None:

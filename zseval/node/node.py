@@ -199,6 +199,7 @@ class Node:
             except ConfigError as error:
                 self._config_error = str(error)
                 self._reload_ok.set(0.0)
+                _log.error("reload failed, the old configuration goes on: %s", error)
                 raise
             self._config, self._groups, self._config_error = config, groups, ""
             self._note_reload()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from zseval.config.settings import Config, GlobalConfig
 from zseval.errors import ConfigError
@@ -107,9 +107,7 @@ def target_job(options: NodeOptions) -> ScrapeConfig:
 
 def target_labels(url: str) -> Labels:
     """The labels that make a scrape of exactly this URL; `host:port` alone means /metrics over http."""
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ConfigError(f'target "{url}" is not an http(s) URL such as {DEFAULT_TARGET}')
+    parts = _http_url("target", url, DEFAULT_TARGET)
     labels = {
         "__address__": parts.netloc,
         "__scheme__": parts.scheme,
@@ -124,11 +122,21 @@ def target_labels(url: str) -> Labels:
 
 def alertmanager(url: str) -> AlertmanagerConfig:
     """The Alertmanager behind a URL, path prefix included."""
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ConfigError(f'Alertmanager "{url}" is not an http(s) URL such as http://localhost:9093')
+    parts = _http_url("Alertmanager", url, "http://localhost:9093")
     return AlertmanagerConfig(
         targets=(Labels({"__address__": parts.netloc}),),
         scheme=parts.scheme,
         path_prefix=parts.path.rstrip("/"),
     )
+
+
+def _http_url(what: str, url: str, example: str) -> SplitResult:
+    """The parts of an http(s) URL; the scheme may be left out. Raises ConfigError for anything else."""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    try:
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, or too large
+        usable = False
+    if not usable:
+        raise ConfigError(f'{what} "{url}" is not an http(s) URL such as {example}')
+    return parts
