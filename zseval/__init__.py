@@ -17,6 +17,7 @@ _HOMES = {
     "PromQLError": "zseval.errors",
     "ZsevalError": "zseval.errors",
     "ConfigError": "zseval.errors",
+    "Histogram": "zseval.model.histogram",
     "Labels": "zseval.model.labels",
     "Node": "zseval.node.node",
     "NodeOptions": "zseval.node.options",
@@ -28,6 +29,7 @@ __all__ = [
     "TSDB",
     "ConfigError",
     "Engine",
+    "Histogram",
     "Labels",
     "Node",
     "NodeOptions",
@@ -39,6 +41,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from zseval.errors import ConfigError, PromQLError, ZsevalError
+    from zseval.model.histogram import Histogram
     from zseval.model.labels import Labels
     from zseval.model.staleness import STALE_NAN
     from zseval.node.node import Node

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.conformance.nhcb import converted
 from tests.conformance.script import Clear, Command, Eval, Load, parse_script
-from tests.conformance.series import Histogram, Value
+from tests.conformance.series import Expected, Value
 from zseval.errors import PromQLError
+from zseval.model.histogram import Histogram
 from zseval.model.labels import Labels
 from zseval.model.staleness import is_stale_value
 from zseval.promql.engine import FEATURES as ALL_FEATURES
@@ -110,8 +112,11 @@ class _Run:
             row: list[tuple[Labels, float]] = []
             for labels, values in load.series.items():
                 value = values[step] if step < len(values) else None
-                if isinstance(value, Histogram):
+                if isinstance(value, Expected):
                     self.histograms = True
+                    offset = load.starts[labels][step] if labels in load.starts else None
+                    started = None if offset is None else round(step * load.step_ms + offset)
+                    self.db.append_histogram_at(labels, value.value, step * load.step_ms, started)
                 elif value is not None and labels in load.starts:
                     self._append(labels, value, step * load.step_ms, load.starts[labels][step])
                 elif value is not None:
@@ -120,6 +125,9 @@ class _Run:
                 ids = self.db.resolve([labels for labels, _ in row])
                 values_at = np.array([value for _, value in row])
                 table.append_row(step * load.step_ms, ids, values_at, epoch=self.db.epoch)
+        if load.with_nhcb:
+            for labels, time_ms, histogram in converted(load):
+                self.db.append_histogram_at(labels, histogram, time_ms)
 
     def _append(self, labels: Labels, value: float, time: int, offset: float | None) -> None:
         """One sample with a start time."""
@@ -127,7 +135,7 @@ class _Run:
         self.db.append(labels, value, time / 1000, started)
 
     def _eval(self, command: Eval) -> Outcome:
-        expected = any(isinstance(value, Histogram) for values in command.series.values() for value in values)
+        expected = any(isinstance(value, Expected) for values in command.series.values() for value in values)
         try:
             if command.is_range:
                 self._range(command)
@@ -169,13 +177,35 @@ class _Run:
         _check_vector(command, _at_step(ranged, time), is_scalar=result.type is ValueType.SCALAR)
 
 
-def _at_step(result: Result, time: int) -> list[tuple[Labels, float]]:
+Sample = float | Histogram
+
+
+def _at_step(result: Result, time: int) -> list[tuple[Labels, Sample]]:
     """The samples of a matrix at one time."""
     return [
-        (labels, float(values[times == time][0]))
-        for labels, times, values in result.series()
-        if (times == time).any()
+        (labels, value) for labels, points in _points(result).items() for at, value in points if at == time
     ]
+
+
+def _points(result: Result) -> dict[Labels, list[tuple[int, Sample]]]:
+    """The samples of a matrix, in time order."""
+    found: dict[Labels, list[tuple[int, Sample]]] = {}
+    for (labels, times, values), (_, histogram_times, histograms) in zip(
+        result.series(), result.histogram_series(), strict=True
+    ):
+        points: list[tuple[int, Sample]] = list(zip(times.tolist(), values.tolist(), strict=True))
+        points += zip(histogram_times.tolist(), histograms, strict=True)
+        found[labels] = sorted(points, key=lambda point: point[0])
+    return found
+
+
+def _vector(result: Result) -> list[tuple[Labels, Sample]]:
+    """The samples of an instant vector, in its order."""
+    samples: list[tuple[Labels, Sample]] = []
+    for row, labels in enumerate(result.labels.to_list()):
+        held = None if result.histograms is None else result.histograms[row, 0]
+        samples.append((labels, float(result.values[row, 0]) if held is None else held))
+    return samples
 
 
 def _check_failure(command: Eval, error: PromQLError) -> None:
@@ -211,16 +241,16 @@ def _check_value(command: Eval, result: Result) -> None:
         case ValueType.SCALAR:
             _check_vector(command, [(Labels(), result.scalar())], is_scalar=True)
         case ValueType.VECTOR:
-            _check_vector(command, result.samples(), is_scalar=False)
+            _check_vector(command, _vector(result), is_scalar=False)
         case _:
             _check_matrix(command, result)
 
 
-def _check_vector(command: Eval, samples: Sequence[tuple[Labels, float]], *, is_scalar: bool) -> None:
+def _check_vector(command: Eval, samples: Sequence[tuple[Labels, Sample]], *, is_scalar: bool) -> None:
     if is_scalar != (command.scalar is not None):
         raise MismatchError(f"expected {'no ' if is_scalar else ''}scalar, but got {samples}")
     if command.scalar is not None:
-        if not almost_equal(command.scalar, samples[0][1]):
+        if not _same(command.scalar, samples[0][1]):
             raise MismatchError(f"expected {command.scalar}, but got {samples[0][1]}")
         return
     expected = list(command.series)
@@ -241,8 +271,8 @@ def _check_matrix(command: Eval, result: Result) -> None:
     if command.scalar is not None:
         raise MismatchError("expected a scalar, but got a matrix")
     _check_sorted(result)
-    found = {labels: (times, values) for labels, times, values in result.series()}
-    for labels, (times, values) in found.items():
+    found = _points(result)
+    for labels, values in found.items():
         if labels not in command.series:
             raise MismatchError(f"unexpected series {labels} with {values}")
         wanted = command.series[labels]
@@ -253,9 +283,9 @@ def _check_matrix(command: Eval, result: Result) -> None:
         ]
         if points and points[-1][0] > command.end_ms:
             raise MismatchError(f"the script expects points after the end for {labels}")
-        if [time for time, _ in points] != times.tolist():
-            raise MismatchError(f"expected {points} for {labels}, but got {values} at {times}")
-        for (time, each), value in zip(points, values.tolist(), strict=True):
+        if [time for time, _ in points] != [time for time, _ in values]:
+            raise MismatchError(f"expected {points} for {labels}, but got {values}")
+        for (time, each), (_, value) in zip(points, values, strict=True):
             if not _same(each, value):
                 raise MismatchError(f"expected {each} at {time} for {labels}, but got {value} (in {values})")
     missing = set(command.series) - set(found)
@@ -269,8 +299,26 @@ def _check_sorted(result: Result) -> None:
         raise MismatchError(f"a matrix should be sorted by labels: {labels}")
 
 
-def _same(wanted: Value, value: float) -> bool:
-    return isinstance(wanted, float) and almost_equal(wanted, value)
+def _same(wanted: Value, value: Sample) -> bool:
+    if isinstance(wanted, Expected):
+        return isinstance(value, Histogram) and _same_histogram(wanted, value)
+    return isinstance(wanted, float) and isinstance(value, float) and almost_equal(wanted, value)
+
+
+def _same_histogram(expected: Expected, found: Histogram) -> bool:
+    """Numbers but for EPSILON, the shape exactly; counter resets where the script mentions them."""
+    wanted, found = expected.value.compact(), found.compact()
+    shape = ["schema", "custom_values", "zero_threshold"]
+    if expected.hinted:
+        shape.append("counter_reset")
+    if any(getattr(wanted, name) != getattr(found, name) for name in shape):
+        return False
+    pairs = [(getattr(wanted, name), getattr(found, name)) for name in ("count", "sum", "zero_count")]
+    for mine, theirs in ((wanted.positive, found.positive), (wanted.negative, found.negative)):
+        if mine.indices.tolist() != theirs.indices.tolist():
+            return False
+        pairs += zip(mine.counts.tolist(), theirs.counts.tolist(), strict=True)
+    return all(almost_equal(a, b) for a, b in pairs)
 
 
 def almost_equal(a: float, b: float) -> bool:

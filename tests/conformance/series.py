@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 
 from zseval.model.duration import parse_duration
+from zseval.model.histogram import Histogram
 from zseval.model.labels import METRIC_NAME, Labels
 from zseval.model.staleness import STALE_NAN
 
 __all__ = [
-    "Histogram",
+    "Expected",
     "ScriptError",
     "Value",
     "parse_labels",
@@ -25,13 +26,14 @@ class ScriptError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Histogram:
-    """A native histogram as the script writes it; the engine has none yet."""
+class Expected:
+    """A native histogram; hinted: the script says something of counter resets."""
 
-    text: str
+    value: Histogram
+    hinted: bool
 
 
-Value = float | Histogram | None
+Value = float | Expected | None
 """A point of a series: a number, a native histogram, or nothing (`_`)."""
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -116,9 +118,24 @@ def _items(text: str) -> list[str]:
     return re.findall(r"\{\{.*?\}\}\S*?(?:\{\{.*?\}\}\S*)?(?=\s|\Z)|\S+", text)
 
 
+_HISTOGRAMS = re.compile(r"(\{\{.*?\}\})(?:([+-])(\{\{.*?\}\}))?(?:x([0-9]+))?\Z")
+
+
 def _histograms(item: str) -> list[Value]:
-    times = re.search(r"\}\}x([0-9]+)\Z", item)
-    return [Histogram(item)] * (int(times.group(1)) + 1 if times else 1)
+    match = _HISTOGRAMS.match(item)
+    if match is None:
+        raise ScriptError(f"bad histogram: {item}")
+    base, sign, step, times = match.groups()
+    value = Histogram.parse(base)
+    count = int(times or 0)
+    if step is None:
+        return [Expected(value, "counter_reset_hint" in base)] * (count + 1)
+    change, hinted = Histogram.parse(step), "counter_reset_hint" in step
+    values: list[Value] = [Expected(value, hinted)]
+    for _ in range(count):
+        value = value + change if sign == "+" else value - change
+        values.append(Expected(value, hinted))
+    return values
 
 
 def _points(item: str) -> list[Value]:

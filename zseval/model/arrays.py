@@ -25,3 +25,23 @@ Ids: TypeAlias = NDArray[np.int32]
 
 Rows: TypeAlias = NDArray[np.intp]
 """intp, row or column numbers, ready for indexing."""
+
+Histograms: TypeAlias = NDArray[np.object_]
+"""object, `zseval.model.histogram.Histogram` or None."""
+
+
+def is_histogram(histograms: Histograms) -> Mask:
+    """bool[...]: the cells that are histograms."""
+    mask: Mask = np.not_equal(histograms, np.array(None)).astype(np.bool_)
+    return mask
+
+
+def only_where(keep: Mask, histograms: Histograms) -> Histograms:
+    """The histograms of the cells marked, None in the others."""
+    kept: Histograms = np.where(keep, histograms, np.array(None))
+    return kept
+
+
+def no_histograms(shape: tuple[int, ...]) -> Histograms:
+    """None everywhere."""
+    return np.full(shape, None, dtype=np.object_)

@@ -18,6 +18,8 @@ from zseval.model.arrays import Mask, Values
 __all__ = [
     "ABSENT_BITS",
     "ABSENT_NAN",
+    "HISTOGRAM_BITS",
+    "HISTOGRAM_NAN",
     "NORMAL_NAN_BITS",
     "STALE_BITS",
     "STALE_NAN",
@@ -30,6 +32,8 @@ __all__ = [
 STALE_BITS = 0x7FF0000000000002
 ABSENT_BITS = 0x7FF0000000000003
 NORMAL_NAN_BITS = 0x7FF8000000000001
+HISTOGRAM_BITS = 0x7FF0000000000004
+"""Stands for a native histogram where the newest value of a series is kept as a number."""
 
 
 def _from_bits(bits: int) -> float:
@@ -39,6 +43,7 @@ def _from_bits(bits: int) -> float:
 
 STALE_NAN = _from_bits(STALE_BITS)
 ABSENT_NAN = _from_bits(ABSENT_BITS)
+HISTOGRAM_NAN = _from_bits(HISTOGRAM_BITS)
 
 
 def is_stale(values: Values) -> Mask:

@@ -20,6 +20,7 @@ __all__ = ["Annotations", "ForcedMonotonicity"]
 
 _WARNING = "PromQL warning: "
 _INFO = "PromQL info: "
+_MIX = "encountered a mix of histograms and floats for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,69 @@ class Annotations:
     def start_time_overlap(self, metric_name: str, count: int, start: int) -> None:
         text = f"{_WARNING}sample has start time that overlaps with previous sample timestamp for metric "
         self._add(text + quote(metric_name), start, Occurrences(count))
+
+    def mixed_types(self, metric_name: str, start: int) -> None:
+        self._add(f"{_WARNING}{_MIX} metric name {quote(metric_name)}", start)
+
+    def mixed_types_in_aggregation(self, start: int) -> None:
+        self._add(f"{_WARNING}{_MIX} aggregation", start)
+
+    def mixed_classic_and_native(self, metric_name: str, start: int) -> None:
+        text = f"{_WARNING}vector contains a mix of classic and native histograms"
+        self._add(text + _for_metric(metric_name), start)
+
+    def not_a_counter(self, metric_name: str, start: int) -> None:
+        self._add(f"{_WARNING}this native histogram metric is not a counter: {quote(metric_name)}", start)
+
+    def not_a_gauge(self, metric_name: str, start: int) -> None:
+        self._add(f"{_WARNING}this native histogram metric is not a gauge: {quote(metric_name)}", start)
+
+    def mixed_schemas(self, metric_name: str, start: int) -> None:
+        self._add(
+            f"{_WARNING}vector contains a mix of histograms with exponential and custom buckets schemas "
+            f"for metric name {quote(metric_name)}",
+            start,
+        )
+
+    def incompatible_buckets(self, operator: str, start: int) -> None:
+        self._add(f"{_WARNING}incompatible bucket layout encountered for binary operator {operator}", start)
+
+    def incompatible_types(self, left: str, operator: str, right: str, start: int) -> None:
+        self._add(
+            f"{_INFO}incompatible sample types encountered for binary operator {quote(operator)}: "
+            f"{left} {operator} {right}",
+            start,
+        )
+
+    def ignored_in_aggregation(self, aggregation: str, start: int) -> None:
+        self._add(f"{_INFO}ignored histogram in {aggregation} aggregation", start)
+
+    def ignored_in_range(self, metric_name: str, start: int) -> None:
+        self._add(
+            f"{_INFO}ignored histograms in a range containing both floats and histograms "
+            f"for metric name {quote(metric_name)}",
+            start,
+        )
+
+    def quantile_is_nan(self, metric_name: str, start: int) -> None:
+        text = f"{_INFO}input to histogram_quantile has NaN observations, result is NaN"
+        self._add(text + _for_metric(metric_name), start)
+
+    def quantile_is_skewed(self, metric_name: str, start: int) -> None:
+        text = f"{_INFO}input to histogram_quantile has NaN observations, result is skewed higher"
+        self._add(text + _for_metric(metric_name), start)
+
+    def fraction_excludes_nan(self, metric_name: str, start: int) -> None:
+        text = (
+            f"{_INFO}input to histogram_fraction has NaN observations, which are excluded from all fractions"
+        )
+        self._add(text + _for_metric(metric_name), start)
+
+    def conflicting_resets(self, operation: str, start: int) -> None:
+        self._add(f"{_WARNING}conflicting counter resets during histogram {operation}", start)
+
+    def reconciled_bounds(self, operation: str, start: int) -> None:
+        self._add(f"{_INFO}mismatched custom buckets were reconciled during {operation}", start)
 
     def warnings(self, query: str) -> list[str]:
         """Their texts with positions in `query`, in order of appearance."""

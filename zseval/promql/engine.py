@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from zseval.model.arrays import Mask, Rows, Times, Values
+from zseval.model.arrays import Histograms, Mask, Rows, Times, Values, is_histogram, no_histograms
 from zseval.model.duration import parse_duration
 from zseval.model.labels import METADATA_LABELS, quote
 from zseval.model.labelsets import LabelSets
@@ -24,12 +24,12 @@ from zseval.promql.errors import EvaluationError
 from zseval.promql.exec.context import CancelToken, Context, Limits, Query
 from zseval.promql.exec.extended import reach_of
 from zseval.promql.exec.memo import LabelMemo
-from zseval.promql.exec.ranges import windows_of
+from zseval.promql.exec.ranges import RangeVector, windows_of
 from zseval.promql.exec.run import evaluate, evaluate_range_vector
 from zseval.promql.exec.trace import Trace
 from zseval.promql.exec.vector import Vector, merged, without_names
 from zseval.promql.kernels.extended import edge_samples
-from zseval.promql.kernels.windows import Windows
+from zseval.promql.kernels.windows import NO_TIME, Windows
 from zseval.promql.plan.build import Evaluation, Settings, build
 from zseval.promql.plan.nodes import Node, Plan, Read, Subquery, Text, Window
 from zseval.promql.result import Result
@@ -286,7 +286,7 @@ class Engine:
         what = ("selection", selection.epoch, selection.ids.tobytes())
         labels = self._memo.get((self.db,), what, lambda: selection.labels)
         starts = self._start_times(read, selection) if "use-start-timestamps" in self.features else None
-        return Selection(selection.ids, selection.epoch, labels, selection.frames, starts)
+        return replace(selection, labels=labels, starts=starts)
 
     def _start_times(self, read: Read, selection: Selection) -> StartTimes | None:
         found = self.db.start_times(read.matchers, read.start_ms, read.end_ms)
@@ -321,7 +321,11 @@ def _vector_result(vector: Vector, times: Times, ctx: Context, *, is_range: bool
     vector = vector.take(rows)
     present = None if vector.present is None or vector.present.all() else vector.present
     kind = ValueType.MATRIX if is_range else ValueType.VECTOR
-    return Result(kind, _readable(vector.labels, query), times, vector.values, present)
+    histograms = vector.histograms
+    if histograms is not None and not is_histogram(histograms).any():
+        histograms = None
+    labels = _readable(vector.labels, query)
+    return Result(kind, labels, times, vector.values, present, histograms=histograms)
 
 
 def _without_marked_names(vector: Vector, marked: Mask, query: Query) -> Vector:
@@ -357,10 +361,40 @@ def _raw_matrix(root: Node, ctx: Context) -> Result:
         times[rows, :width] = part_times
         values[rows, :width] = part_values
         present[rows, :width] = np.arange(width) < counts[:, np.newaxis]
+    histograms = None
+    if vector.histograms:
+        times, values, present, histograms = _with_histograms(vector, times, values, present)
     order = ctx.query.remember((vector.labels,), "order", vector.labels.order)
     rows = order[np.asarray(present.any(axis=1))[order]]
     labels = _readable(vector.labels.take(rows), ctx.query)
-    return Result(ValueType.MATRIX, labels, times[rows], values[rows], present[rows])
+    histograms = None if histograms is None else histograms[rows]
+    return Result(ValueType.MATRIX, labels, times[rows], values[rows], present[rows], histograms=histograms)
+
+
+def _with_histograms(
+    vector: RangeVector, times: Times, values: Values, present: Mask
+) -> tuple[Times, Values, Mask, Histograms]:
+    """Room to the right for the histograms of each series, and those in it; then all in time order."""
+    end = int(vector.ends[0])
+    parts = []
+    for frame in vector.histograms:
+        low, high = np.searchsorted(frame.times, [end - vector.width, end], side="right").tolist()
+        parts.append((frame.row, frame.times[low:high], frame.values[low:high]))
+    floats, room = times.shape[1], max(len(found) for _, found, _ in parts)
+    wider = ((0, 0), (0, room))
+    times, values, present = np.pad(times, wider), np.pad(values, wider), np.pad(present, wider)
+    histograms = no_histograms(times.shape)
+    for row, own_times, own in parts:
+        kept = np.array([not each.is_stale for each in own], dtype=np.bool_)
+        place = slice(floats, floats + int(kept.sum()))
+        times[row, place], histograms[row, place], present[row, place] = own_times[kept], own[kept], True
+    order = np.argsort(np.where(present, times, NO_TIME), axis=1, kind="stable")
+    return (
+        np.take_along_axis(times, order, 1),
+        np.take_along_axis(values, order, 1),
+        np.take_along_axis(present, order, 1),
+        np.take_along_axis(histograms, order, 1),
+    )
 
 
 def _single_window(windows: Windows) -> tuple[Times, Values, Rows]:

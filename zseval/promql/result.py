@@ -9,7 +9,8 @@ from itertools import compress
 import numpy as np
 import orjson
 
-from zseval.model.arrays import Mask, Times, Values
+from zseval.model.arrays import Histograms, Mask, Times, Values, is_histogram
+from zseval.model.histogram import Histogram
 from zseval.model.labels import Labels
 from zseval.model.labelsets import LabelSets
 from zseval.model.number import format_f, format_sample
@@ -31,7 +32,8 @@ class Result:
     type: of the value; a range query of a scalar or vector gives a matrix.
     labels: LabelSets of S series.  values: float64[S, K].  present: bool[S, K], or None where all are.
     times: int64[K], ms; int64[S, K] where a range vector was asked for and each series has its own.
-    text: of a string.  stats: where they were asked for.
+    histograms: object[S, K], the native histogram of each present cell that is one, None in the others;
+    or None where there are none.  text: of a string.  stats: where they were asked for.
     Every series has at least one sample. A scalar is one series without labels.
     An instant vector keeps the order of its evaluation; a matrix is sorted by labels.
     """
@@ -45,17 +47,32 @@ class Result:
     warnings: list[str] = field(default_factory=list)
     infos: list[str] = field(default_factory=list)
     stats: Statistics | None = None
+    histograms: Histograms | None = None
 
     def __len__(self) -> int:
         """How many series."""
         return len(self.labels)
 
     def samples(self) -> list[tuple[Labels, float]]:
-        """The series of an instant vector with their values."""
-        if self.type is not ValueType.VECTOR:
-            raise TypeError(f"a {self.type.documented} has no single sample a series")
+        """The series of an instant vector with their values, native histograms apart."""
+        self._require(ValueType.VECTOR)
         values: list[float] = self.values[:, 0].tolist()
-        return list(zip(self.labels.to_list(), values, strict=True))
+        pairs = list(zip(self.labels.to_list(), values, strict=True))
+        if self.histograms is None:
+            return pairs
+        return [pair for pair, held in zip(pairs, self.histograms[:, 0], strict=True) if held is None]
+
+    def histogram_samples(self) -> list[tuple[Labels, Histogram]]:
+        """The series of an instant vector that are native histograms."""
+        self._require(ValueType.VECTOR)
+        if self.histograms is None:
+            return []
+        pairs = zip(self.labels.to_list(), self.histograms[:, 0], strict=True)
+        return [(labels, held) for labels, held in pairs if held is not None]
+
+    def _require(self, kind: ValueType) -> None:
+        if self.type is not kind:
+            raise TypeError(f"a {self.type.documented} has no single sample a series")
 
     def scalar(self) -> float:
         """The value of a scalar."""
@@ -64,15 +81,30 @@ class Result:
         return float(self.values[0, 0])
 
     def series(self) -> Iterator[tuple[Labels, Times, Values]]:
-        """Each series of a matrix: its labels, times int64[n] in ms and values float64[n]."""
+        """Each series of a matrix: its labels, times int64[n] in ms and values float64[n].
+
+        Native histograms are left out: a series may be without samples here.
+        """
         for row, labels in enumerate(self.labels.to_list()):
             times = self.times if self.times.ndim == 1 else self.times[row]
             values = self.values[row]
-            if self.present is None:
+            if self.present is None and self.histograms is None:
                 yield labels, times, values
             else:
-                keep = self.present[row]
+                keep = np.ones(len(times), dtype=np.bool_) if self.present is None else self.present[row]
+                if self.histograms is not None:
+                    keep = keep & ~is_histogram(self.histograms[row])
                 yield labels, times[keep], values[keep]
+
+    def histogram_series(self) -> Iterator[tuple[Labels, Times, list[Histogram]]]:
+        """Each series of a matrix: its labels, times int64[n] in ms and native histograms; perhaps none."""
+        for row, labels in enumerate(self.labels.to_list()):
+            times = self.times if self.times.ndim == 1 else self.times[row]
+            if self.histograms is None:
+                yield labels, times[:0], []
+            else:
+                kept = is_histogram(self.histograms[row])
+                yield labels, times[kept], self.histograms[row, kept].tolist()
 
     def to_json(self) -> dict[str, object]:
         """The `data` object: `resultType` and `result`; floats as strings, times as Unix seconds."""
@@ -85,25 +117,26 @@ class Result:
             case ValueType.SCALAR:
                 return [_seconds(self.times[0]), format_f(self.scalar())]
             case ValueType.VECTOR:
-                time = _seconds(self.times[0])
-                return [
-                    {"metric": labels.to_dict(), "value": [time, format_sample(value)]}
-                    for labels, value in self.samples()
-                ]
+                return [self._json_sample(row, labels) for row, labels in enumerate(self.labels.to_list())]
             case _:
                 return [
-                    {
-                        "metric": labels.to_dict(),
-                        "values": [
-                            [_seconds(time), format_sample(value)]
-                            for time, value in zip(times.tolist(), values.tolist(), strict=True)
-                        ],
-                    }
-                    for labels, times, values in self.series()
+                    _json_series(labels, times, values, histogram_times, histograms)
+                    for (labels, times, values), (_, histogram_times, histograms) in zip(
+                        self.series(), self.histogram_series(), strict=True
+                    )
                 ]
+
+    def _json_sample(self, row: int, labels: Labels) -> dict[str, object]:
+        time = _seconds(self.times[0])
+        held = None if self.histograms is None else self.histograms[row, 0]
+        if held is not None:
+            return {"metric": labels.to_dict(), "histogram": [time, held.to_json()]}
+        return {"metric": labels.to_dict(), "value": [time, format_sample(float(self.values[row, 0]))]}
 
     def to_json_bytes(self) -> bytes:
         """`to_json` as UTF-8, made from whole arrays: no Python object a number where it can be helped."""
+        if self.histograms is not None:
+            return orjson.dumps(self.to_json())
         match self.type:
             case ValueType.STRING:
                 body = b"[%s,%s]" % (_time_text(int(self.times[0])), orjson.dumps(self.text))
@@ -145,6 +178,24 @@ class Result:
             parts[1::2] = values
             points = b"".join(parts)
             yield b'{"metric":%s,"values":[%s"]]}' % (metric, points[len(b'"],') :])
+
+
+def _json_series(
+    labels: Labels, times: Times, values: Values, histogram_times: Times, histograms: list[Histogram]
+) -> dict[str, object]:
+    """A series of a matrix; floats and native histograms stand apart."""
+    made: dict[str, object] = {"metric": labels.to_dict()}
+    if len(times) or not histograms:
+        made["values"] = [
+            [_seconds(time), format_sample(value)]
+            for time, value in zip(times.tolist(), values.tolist(), strict=True)
+        ]
+    if histograms:
+        made["histograms"] = [
+            [_seconds(time), each.to_json()]
+            for time, each in zip(histogram_times.tolist(), histograms, strict=True)
+        ]
+    return made
 
 
 def _time_heads(times: Times) -> list[bytes]:

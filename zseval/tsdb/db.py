@@ -15,9 +15,10 @@ import numpy as np
 from zseval.errors import StorageError
 from zseval.model.arrays import Ids, Mask, Times, Values
 from zseval.model.duration import parse_duration
+from zseval.model.histogram import Histogram, InvalidHistogramError
 from zseval.model.labels import Labels
 from zseval.model.matcher import Matcher
-from zseval.model.staleness import ABSENT_BITS, NORMAL_NAN_BITS
+from zseval.model.staleness import ABSENT_BITS, HISTOGRAM_BITS, HISTOGRAM_NAN, NORMAL_NAN_BITS
 from zseval.model.symbols import Symbols
 from zseval.tsdb.errors import (
     DuplicateSampleError,
@@ -28,6 +29,7 @@ from zseval.tsdb.errors import (
 from zseval.tsdb.frame import Selection
 from zseval.tsdb.gather import gather
 from zseval.tsdb.head import NO_TIME, Head, RowResult, Verdict, storable
+from zseval.tsdb.histograms import Histograms
 from zseval.tsdb.index import Index
 from zseval.tsdb.irregular import Irregular
 from zseval.tsdb.layout import Layout
@@ -87,6 +89,7 @@ class TSDB:
         self._index = Index(self._series)
         self._irregular = Irregular()
         self._starts = Irregular()  # start times of samples, in ms, as values at the samples' times
+        self._histograms = Histograms()
         self._tables: dict[str, Table] = {}
         self._generations_before = 0  # of earlier epochs
         self._settled_series = 0  # ids below it were there at the last look for dead series
@@ -110,7 +113,8 @@ class TSDB:
     def min_time_ms(self) -> int:
         """The time of the oldest sample kept; the largest int64 where there is none, as Prometheus has it."""
         with self._head.lock:
-            return min(holder.min_time_ms for holder in self._holders())
+            floats = min(holder.min_time_ms for holder in self._holders())
+            return min(floats, self._histograms.min_time_ms)
 
     @property
     def max_time_ms(self) -> int:
@@ -146,6 +150,47 @@ class TSDB:
                     self._head.due_ms = NO_TIME
                 if start_timestamp:  # 0 says as little as None, as in Prometheus
                     self._starts.append_one(series, timestamp_ms, float(round(start_timestamp * 1000)))
+                self._head.settle()
+
+    def append_histogram(
+        self,
+        labels: Mapping[str, str] | Labels,
+        histogram: Histogram,
+        timestamp: float,
+        start_timestamp: float | None = None,
+    ) -> None:
+        """One native histogram; timestamp in Unix seconds. A series may have floats at other times.
+
+        Raises as `append` does, and InvalidSampleError for a histogram that contradicts itself.
+        """
+        made = labels if isinstance(labels, Labels) else Labels(labels)
+        if not made:
+            raise InvalidSampleError
+        started = None if not start_timestamp else round(start_timestamp * 1000)
+        self.append_histogram_at(made, histogram, round(timestamp * 1000), started)
+
+    def append_histogram_at(
+        self, labels: Labels, histogram: Histogram, timestamp_ms: int, start_ms: int | None = None
+    ) -> None:
+        """`append_histogram` in milliseconds."""
+        try:
+            histogram.validate()
+        except InvalidHistogramError as error:
+            raise InvalidSampleError(str(error)) from error
+        with self._head.lock:
+            series = self._series.resolve(labels)
+            self._head.grow(len(self._series))
+            verdict = self._head.judge(series, timestamp_ms, HISTOGRAM_NAN)
+            if verdict is Verdict.REPEATED and self._histograms.newest(series) != histogram:
+                verdict = Verdict.DUPLICATE
+            if verdict in _REFUSALS:
+                raise _REFUSALS[verdict]()
+            if verdict is Verdict.STORE:
+                after_float = self._head.newest_bits(series) != HISTOGRAM_BITS
+                self._head.record_one(series, timestamp_ms, HISTOGRAM_NAN)
+                self._histograms.append(series, timestamp_ms, histogram, after_float=after_float)
+                if start_ms:
+                    self._starts.append_one(series, timestamp_ms, float(start_ms))
                 self._head.settle()
 
     def resolve(self, labels: Sequence[Labels]) -> Ids:
@@ -208,9 +253,10 @@ class TSDB:
             epoch, resolved = self.epoch, self._index.resolve(matchers)
             sources = [table.read(resolved.locate, start_ms, end_ms) for table in self._tables.values()]
             sources.append(self._irregular.read(resolved.locate, resolved.ids, start_ms, end_ms))
+            histograms = self._histograms.read(resolved.ids, start_ms, end_ms)
         used = [source for source in sources if source.pieces or source.loose]
         frames = gather(used, len(resolved.ids))
-        return Selection(resolved.ids, epoch, resolved.labels, frames)
+        return Selection(resolved.ids, epoch, resolved.labels, frames, histograms)
 
     def start_times(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
@@ -266,6 +312,7 @@ class TSDB:
             deleted = sum(table.delete(wanted, start_ms - 1, end_ms) for table in self._tables.values())
             deleted += self._irregular.delete(wanted, start_ms - 1, end_ms)
             self._starts.delete(wanted, start_ms - 1, end_ms)
+            deleted += self._histograms.delete(wanted, start_ms - 1, end_ms)
             if deleted:
                 self._forget_released()
                 alive = self._alive()
@@ -281,6 +328,7 @@ class TSDB:
         with self._head.lock:
             for holder in self._holders():
                 holder.shift(delta_ms)
+            self._histograms.shift(delta_ms)
             self._head.shift(delta_ms)
 
     def status(self, limit: int = 10) -> HeadStatus:
@@ -293,12 +341,13 @@ class TSDB:
                 num_series=len(self._series),
                 num_label_pairs=self._series.pair_count,
                 blocks=sum(holder.sealed_count for holder in holders),
-                chunk_count=sum(len(layout) for holder in holders for layout in holder.layouts()),
-                samples=sum(holder.samples for holder in holders),
+                chunk_count=sum(len(layout) for holder in holders for layout in holder.layouts())
+                + self._histograms.run_count,
+                samples=sum(holder.samples for holder in holders) + self._histograms.samples,
                 min_time_ms=self.min_time_ms,
                 max_time_ms=self.max_time_ms,
                 sealed_bytes=self._stored_bytes() - opened + layouts,
-                open_bytes=opened,
+                open_bytes=opened + self._histograms.open_bytes,
                 index_bytes=self._series.nbytes + self._index.nbytes + self._head.nbytes,
                 series_by_metric=series_by_metric(self._series, self._index, limit),
                 values_by_label=values_by_label(self._series, limit),
@@ -325,6 +374,8 @@ class TSDB:
         for holder in self._holders():
             for ids in holder.occupied(start_ms - 1, end_ms):
                 active[ids] = True
+        for ids in self._histograms.occupied(start_ms - 1, end_ms):
+            active[ids] = True
         if matcher_sets:
             selected = np.zeros(len(self._series), dtype=np.bool_)
             for matchers in matcher_sets:
@@ -338,6 +389,7 @@ class TSDB:
         dropped = False
         if self._retention_ms is not None:
             dropped = drop_before(self._tables.values(), self._irregular, newest - self._retention_ms)
+            dropped |= self._histograms.drop_before(newest - self._retention_ms)
         for table in self._tables.values():
             if table.has_open and table.last_row_ms < newest - _IDLE_MS:
                 table.rest()
@@ -359,6 +411,8 @@ class TSDB:
             return END_OF_TIME
         ends = [table.blocks[0].max_time_ms for table in self._tables.values() if table.blocks]
         ends += [segment.max_time_ms for segment in self._irregular.segments]
+        if len(self._histograms):
+            ends.append(self._histograms.next_end_ms())
         return min(ends) + self._retention_ms + 1 if ends else END_OF_TIME
 
     def _forget_released(self) -> None:
@@ -381,6 +435,7 @@ class TSDB:
             alive[layout.ids] = True
         alive[self._irregular.buffered_ids()] = True
         alive[self._starts.buffered_ids()] = True
+        alive[self._histograms.ids()] = True
         return alive
 
     def _layouts(self) -> set[Layout]:
@@ -395,6 +450,7 @@ class TSDB:
             table.renumber(layouts)
         self._irregular.renumber(new_ids, layouts)
         self._starts.renumber(new_ids, layouts)
+        self._histograms.renumber(new_ids)
         self._generations_before += len(self._series) + 1
         self._series = self._series.compacted(alive)
         self._index = Index(self._series)

@@ -35,10 +35,10 @@ class DuplicateSampleError(StorageError):
 
 
 class InvalidSampleError(StorageError):
-    """Nothing that could be a series: a label set without labels."""
+    """Nothing that could be a sample: a label set without labels, a histogram that contradicts itself."""
 
-    def __init__(self) -> None:
-        super().__init__("empty labelset: invalid sample")
+    def __init__(self, message: str = "empty labelset: invalid sample") -> None:
+        super().__init__(message)
 
 
 class StaleReferences(StorageError):  # noqa: N818  (a state of the caller's ids more than a failure)

@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zseval.model.arrays import Ids, Rows, Times, Values
+from zseval.model.arrays import Histograms, Ids, Rows, Times, Values
 from zseval.model.labelsets import LabelSets
 
 if TYPE_CHECKING:
     from zseval.tsdb.start_times import StartTimes
 
-__all__ = ["Frame", "Selection"]
+__all__ = ["Frame", "HistogramFrame", "Selection"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,12 +43,26 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class HistogramFrame:
+    """Native histograms of one series; it may have float samples in a Frame as well, at other times.
+
+    row: which series of the Selection.  times: int64[T], ms, increasing.
+    values: object[T], Histograms, those that are staleness markers included.
+    """
+
+    row: int
+    times: Times
+    values: Histograms
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Selection:
     """The series that a set of matchers selected, and their samples in a time range.
 
     ids: int32[S], series ids, increasing: the key under which label work can be cached with `epoch`.
     labels: their label sets, S of them.
-    frames: together hold every series that has a sample in the range, each exactly once.
+    frames: together hold every series that has a float sample in the range, each exactly once.
+    histograms: every series that has a histogram in the range, increasing.
     starts: start times of samples, where they were asked for and there are any.
     """
 
@@ -56,4 +70,5 @@ class Selection:
     epoch: int
     labels: LabelSets
     frames: tuple[Frame, ...]
+    histograms: tuple[HistogramFrame, ...] = ()
     starts: StartTimes | None = None

@@ -135,6 +135,10 @@ class Head:
         known = self._values.view[series : series + 1].tobytes()
         return Verdict.REPEATED if np.float64(value).tobytes() == known else Verdict.DUPLICATE
 
+    def newest_bits(self, series: int) -> int:
+        """The bits of the newest value of a series."""
+        return int(self._values.view[series : series + 1].view(np.int64)[0])
+
     def record_one(self, series: int, timestamp_ms: int, value: float) -> None:
         self._times.view[series] = timestamp_ms
         self._values.view[series] = value

@@ -13,6 +13,7 @@ from zseval.model.matcher import Matcher, MatchType
 from zseval.promql.exec.context import Context
 from zseval.promql.exec.ranges import RangeVector, windows_of
 from zseval.promql.exec.vector import Vector
+from zseval.promql.kernels.windows import window_bounds
 from zseval.promql.plan.nodes import Node, Select, Window
 
 __all__ = ["absent", "absent_over_time", "labels_of_absent", "scalar"]
@@ -28,6 +29,10 @@ def absent_over_time(vector: RangeVector, argument: Node, ctx: Context) -> Vecto
     found = np.zeros(len(vector.ends), dtype=np.bool_)
     for _, windows in windows_of(vector, ctx):
         found |= (windows.counts > 0).any(axis=0) if windows.counts.ndim == 2 else windows.counts > 0
+    for frame in vector.histograms:
+        kept = np.array([not each.is_stale for each in frame.values], dtype=np.bool_)
+        low, high = window_bounds(frame.times[kept], vector.ends, vector.width)
+        found |= high > low
     return _ones_where(~found, argument, ctx)
 
 
@@ -54,6 +59,7 @@ def labels_of_absent(matchers: Sequence[Matcher]) -> Labels:
 
 def scalar(vector: Vector, ctx: Context) -> Vector:
     """The value of the only series at each step, NaN where there is none or more than one."""
+    vector = vector.floats()
     present = vector.mask()
     alone = present.sum(axis=0) == 1
     if len(vector.labels) == 0:

@@ -11,13 +11,14 @@ from typing import TypeAlias
 
 import numpy as np
 
-from zseval.model.arrays import Mask, Rows, Values
+from zseval.model.arrays import Mask, Rows, Values, is_histogram
 from zseval.model.labels import METRIC_NAME, quote
 from zseval.model.labelsets import Grouping, LabelSets, factorize
 from zseval.model.number import format_f, format_g
 from zseval.promql.errors import EvaluationError
 from zseval.promql.exec.context import Context, Query
 from zseval.promql.exec.hashing import label_offsets
+from zseval.promql.exec.histogram_groups import with_histogram_totals
 from zseval.promql.exec.labels import is_label_name
 from zseval.promql.exec.vector import Vector
 from zseval.promql.kernels import groups as group_kernels
@@ -74,18 +75,31 @@ def _result(groups: _Groups, values: Values, present: Mask | None, vector: Vecto
     return Vector(groups.labels, values, present, drop)
 
 
-def _reduce(node: Aggregate, vector: Vector, _param: Vector | None, groups: _Groups, _ctx: Context) -> Vector:
+def _reduce(node: Aggregate, vector: Vector, _param: Vector | None, groups: _Groups, ctx: Context) -> Vector:
     """sum, avg, min, max, count, group, stddev, stdvar."""
+    floats = vector if node.op in ("count", "group") else vector.floats()
     values, present = group_kernels.aggregate(
-        node.op, vector.values, vector.present, groups.ids, groups.count
+        node.op, floats.values, floats.present, groups.ids, groups.count
     )
-    return _result(groups, values, present, vector)
+    result = _result(groups, values, present, vector)
+    if node.op in ("sum", "avg"):
+        return with_histogram_totals(node, result, vector, groups.ids, ctx)
+    if floats is not vector:
+        _note_ignored(node.op, vector, node.expr.span.start, ctx)
+    return result
+
+
+def _note_ignored(op: str, vector: Vector, start: int, ctx: Context) -> None:
+    if vector.histograms is not None and is_histogram(vector.histograms).any():
+        ctx.query.annotations.ignored_in_aggregation(op, start)
 
 
 def _quantile(node: Aggregate, vector: Vector, param: Vector | None, groups: _Groups, ctx: Context) -> Vector:
     wanted, start = _param(node, param)
     _warn_of_extremes(wanted, start, ctx)
-    values, present = quantile.quantile(wanted, vector.values, vector.present, groups.ids, groups.count)
+    floats = vector.floats()
+    _note_ignored("quantile", vector, node.expr.span.start, ctx)
+    values, present = quantile.quantile(wanted, floats.values, floats.present, groups.ids, groups.count)
     return _result(groups, values, present, vector)
 
 
@@ -115,8 +129,11 @@ def _rank(node: Aggregate, vector: Vector, param: Vector | None, groups: _Groups
     if wanted.max(initial=0) < 1:
         return _nothing(vector)
     counts = np.minimum(wanted, len(vector.labels)).astype(np.intp)
+    if node.op != "limitk":
+        _note_ignored(node.op, vector, node.span.start, ctx)
+        vector = vector.floats()
     kept = _RANKING[node.op](vector.values, vector.present, groups.ids, groups.count, counts)
-    result = vector.with_values(vector.values, kept)
+    result = vector.where(kept)
     return _in_order(result, node.op, groups) if ctx.steps.count == 1 else result
 
 
@@ -124,7 +141,7 @@ _RANKING = {"topk": ranking.topk, "bottomk": ranking.bottomk, "limitk": ranking.
 
 
 def _nothing(vector: Vector) -> Vector:
-    return vector.with_values(vector.values, np.zeros(vector.values.shape, dtype=np.bool_))
+    return vector.where(np.zeros(vector.values.shape, dtype=np.bool_))
 
 
 def _check_integers(wanted: Values) -> None:
@@ -165,7 +182,7 @@ def _limit_ratio(
     labels, query = vector.labels, ctx.query
     offsets = query.remember((labels,), "hash offsets", lambda: label_offsets(labels, query.symbols))
     kept = ranking.limit_ratio(vector.mask(), offsets, np.clip(ratios, -1.0, 1.0))
-    return vector.with_values(vector.values, kept)
+    return vector.where(kept)
 
 
 def _count_values(
@@ -184,6 +201,10 @@ def _count_values(
     unique, which = np.unique(cells.view(np.int64), return_inverse=True)
     codes = np.array([query.symbols.intern(format_f(value)) for value in unique.view(np.float64).tolist()])
     value_codes = codes.astype(np.int32)[which] if len(codes) else np.zeros(0, dtype=np.int32)
+    if vector.histograms is not None:
+        for place, histogram in enumerate(vector.histograms[series, steps]):
+            if histogram is not None:
+                value_codes[place] = query.symbols.intern(str(histogram))
     labels = vector.labels.take(series).with_column(name, value_codes)
     labels = (
         labels.drop((METRIC_NAME, *node.grouping)) if node.without else labels.keep((*node.grouping, name))

@@ -12,13 +12,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from zseval.model.arrays import Mask, Rows, Values
+from zseval.model.arrays import Histograms, Mask, Rows, Values
 from zseval.model.labelsets import LabelSets
 from zseval.promql.errors import EvaluationError
 from zseval.promql.exec.context import Context, Query
 from zseval.promql.exec.fill import Filled, filled_rows, fills
+from zseval.promql.exec.histogram_binary import (
+    Operands,
+    concerns_histograms,
+    pair_histograms,
+    scalar_with_histograms,
+)
 from zseval.promql.exec.match import Pairs, any_per_group, match_labels, pairs, rows_per_group, signatures
-from zseval.promql.exec.vector import Vector, drop_names, mask_and, merged
+from zseval.promql.exec.vector import Vector, drop_names, joined_histograms, mask_and, merged
 from zseval.promql.kernels.arithmetic import ARITHMETIC, COMPARISON
 from zseval.promql.plan.nodes import Binary
 from zseval.promql.syntax.ast import Cardinality, VectorMatching
@@ -48,13 +54,15 @@ def _scalars(node: Binary, left: Vector, right: Vector, ctx: Context) -> Vector:
 def _vector_and_scalar(node: Binary, left: Vector, right: Vector, ctx: Context) -> Vector:
     """A comparison keeps the vector's value, on whichever side it stands."""
     vector = right if node.lhs_scalar else left
+    if concerns_histograms(node.op, vector):
+        return scalar_with_histograms(node, left, right, ctx)
     if node.op in ARITHMETIC:
         values = ARITHMETIC[node.op](left.values, right.values)
         return drop_names(vector.with_values(values, vector.present), ctx)
     kept = COMPARISON[node.op](left.values, right.values)
     if node.return_bool:
         return drop_names(vector.with_values(kept.astype(np.float64), vector.present), ctx)
-    return vector.with_values(vector.values, mask_and(vector.present, kept))
+    return vector.where(mask_and(vector.present, kept))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +72,8 @@ class _Matched:
     many: Values
     one: Values
     present: Mask | None
+    many_histograms: Histograms | None = None
+    one_histograms: Histograms | None = None
 
 
 def _vectors(node: Binary, matching: VectorMatching, left: Vector, right: Vector, ctx: Context) -> Vector:
@@ -81,7 +91,12 @@ def _vectors(node: Binary, matching: VectorMatching, left: Vector, right: Vector
     ctx.query.limits.hold(sides.many.size)
     first, second = (sides.one, sides.many) if swapped else (sides.many, sides.one)
     present = sides.present
-    if node.op in ARITHMETIC:
+    histograms = None
+    if concerns_histograms(node.op, many, one):
+        values, present, histograms = pair_histograms(
+            node, _operands(sides, swapped), ctx, one_note_a_step=True
+        )
+    elif node.op in ARITHMETIC:
         values = ARITHMETIC[node.op](first, second)
     else:
         kept = COMPARISON[node.op](first, second)
@@ -89,13 +104,21 @@ def _vectors(node: Binary, matching: VectorMatching, left: Vector, right: Vector
         present = present if node.return_bool else mask_and(present, kept)
     ctx.query.limits.hold(-sides.many.size)
     marks = np.ones(len(labels), dtype=np.bool_) if node.return_bool and ctx.query.delayed_names else None
-    return merged(Vector(labels, values, present, marks), ctx)
+    return merged(Vector(labels, values, present, marks, histograms), ctx)
+
+
+def _operands(sides: _Matched, swapped: bool) -> Operands:
+    many, one = (sides.many, sides.many_histograms), (sides.one, sides.one_histograms)
+    left, right = (one, many) if swapped else (many, one)
+    present = np.broadcast_to(np.True_, sides.many.shape) if sides.present is None else sides.present
+    return Operands(*left, *right, present)
 
 
 def _gather(met: Pairs, many: Vector, one: Vector) -> _Matched:
     many_rows = many if met.many_all else many.take(met.many)
     one_rows = one if met.one_all else one.take(met.one)
-    return _Matched(many_rows.values, one_rows.values, mask_and(many_rows.present, one_rows.present))
+    present = mask_and(many_rows.present, one_rows.present)
+    return _Matched(many_rows.values, one_rows.values, present, many_rows.histograms, one_rows.histograms)
 
 
 def _with_filled(
@@ -212,9 +235,7 @@ def _masked(vector: Vector, keep: Mask) -> Vector:
     """Where keep, bool[S, K] or bool[S, 1], is set as well."""
     if keep.all():
         return vector
-    return vector.with_values(
-        vector.values, mask_and(vector.present, np.broadcast_to(keep, vector.values.shape))
-    )
+    return vector.where(mask_and(vector.present, np.broadcast_to(keep, vector.values.shape)))
 
 
 def _or(left: Vector, right: Vector, matching: VectorMatching, ctx: Context) -> Vector:
@@ -231,7 +252,8 @@ def _or(left: Vector, right: Vector, matching: VectorMatching, ctx: Context) -> 
     if left.drop_name is not None or right.drop_name is not None:
         drop = np.concatenate([_marks(left), _marks(right)])
     values = np.concatenate([left.values, right.values])
-    return merged(Vector(labels, values, np.concatenate([left.mask(), added.mask()]), drop), ctx)
+    present = np.concatenate([left.mask(), added.mask()])
+    return merged(Vector(labels, values, present, drop, joined_histograms([left, added])), ctx)
 
 
 def _marks(vector: Vector) -> Mask:

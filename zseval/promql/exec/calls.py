@@ -8,16 +8,19 @@ from typing import TypeAlias, cast
 import numpy as np
 
 from zseval.model.arrays import Values
+from zseval.model.histogram import Histogram
 from zseval.promql.exec import absent, labels
 from zseval.promql.exec.context import Context
 from zseval.promql.exec.extended import extended_kernel
 from zseval.promql.exec.histograms import histogram_fraction, histogram_quantile, histogram_quantiles
+from zseval.promql.exec.native_histograms import numbers_of
 from zseval.promql.exec.ranges import RangeVector, apply_range
 from zseval.promql.exec.sorting import sort_by_label, sort_by_value
 from zseval.promql.exec.started import STARTED, started_kernel
 from zseval.promql.exec.vector import Vector, drop_names, mask_and
 from zseval.promql.functions import ElementKernel, Kind, RangeKernel
 from zseval.promql.kernels import elementwise
+from zseval.promql.kernels import histograms as native
 from zseval.promql.plan.nodes import Call, Subquery, Window
 
 __all__ = ["call", "range_call"]
@@ -35,11 +38,12 @@ def call(node: Call, args: Sequence[Vector], strings: Sequence[str], ctx: Contex
         case Kind.ELEMENT:
             kernel = cast("ElementKernel", function.kernel)  # the table gives each kind its kernel type
             vector, *params = args
+            vector = vector.floats()
             values = kernel(vector.values, *(param.row for param in params))
             return drop_names(vector.with_values(values, vector.present), ctx)
         case Kind.CALENDAR:
             kernel = cast("ElementKernel", function.kernel)
-            vector = args[0] if args else _time(ctx)
+            vector = args[0].floats() if args else _time(ctx)
             result = vector.with_values(kernel(vector.values), vector.present)
             return drop_names(result, ctx) if args else result
         case _:
@@ -94,7 +98,7 @@ def _start_timestamp(_node: Call, args: Sequence[Vector], _strings: Sequence[str
 
 def _clamp(_node: Call, args: Sequence[Vector], _strings: Sequence[str], ctx: Context) -> Vector:
     """Nothing at steps at which low is above high."""
-    vector, low, high = args[0], args[1].row, args[2].row
+    vector, low, high = args[0].floats(), args[1].row, args[2].row
     values = elementwise.clamp(vector.values, low, high)
     possible = ~(high < low)
     present = vector.present
@@ -112,7 +116,7 @@ def _sorted(node: Call, args: Sequence[Vector], strings: Sequence[str], ctx: Con
     descending = name.endswith("_desc")
     if name.startswith("sort_by_label"):
         return sort_by_label(vector, strings, ctx, descending=descending)
-    return sort_by_value(vector, descending=descending)
+    return sort_by_value(vector.floats(), descending=descending)
 
 
 def _extreme_of(node: Call, args: Sequence[Vector], _strings: Sequence[str], ctx: Context) -> Vector:
@@ -136,12 +140,26 @@ def _fraction(node: Call, args: Sequence[Vector], _strings: Sequence[str], ctx: 
     return histogram_fraction(args[0].row, args[1].row, args[2], node.args[2].span.start, ctx)
 
 
+def _of_histograms(number: Callable[[Histogram], float]) -> Implementation:
+    """A function that gives a number for each native histogram, and nothing for floats."""
+
+    def apply(_node: Call, args: Sequence[Vector], _strings: Sequence[str], ctx: Context) -> Vector:
+        return drop_names(numbers_of(args[0], lambda histogram, _row: number(histogram)), ctx)
+
+    return apply
+
+
 _OTHERS: dict[str, Implementation] = {
     "absent": lambda node, args, strings, ctx: absent.absent(args[0], node.args[0], ctx),
     "clamp": _clamp,
+    "histogram_avg": _of_histograms(native.average),
+    "histogram_count": _of_histograms(lambda histogram: histogram.count),
     "histogram_fraction": _fraction,
     "histogram_quantile": _quantile,
     "histogram_quantiles": _quantiles,
+    "histogram_stddev": _of_histograms(native.stddev),
+    "histogram_stdvar": _of_histograms(native.variance),
+    "histogram_sum": _of_histograms(lambda histogram: histogram.sum),
     "label_join": lambda node, args, strings, ctx: labels.label_join(args[0], strings, ctx),
     "label_replace": lambda node, args, strings, ctx: labels.label_replace(args[0], strings, ctx),
     "max_of": _extreme_of,

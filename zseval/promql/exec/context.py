@@ -7,7 +7,7 @@ one set of steps (a subquery and a step-invariant expression have steps of their
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from zseval.model.labelsets import LabelSets
@@ -109,10 +109,18 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A query at a set of steps."""
+    """A query at a set of steps.
+
+    totals_only: of native histograms only count and sum will be used, and selectors say of each
+    whether it is a counter reset (upstream: HistogramStatsIterator).
+    """
 
     query: Query
     steps: Steps
+    totals_only: bool = False
 
     def at(self, steps: Steps) -> Context:
-        return Context(self.query, steps)
+        return replace(self, steps=steps)
+
+    def for_totals(self, wanted: bool) -> Context:
+        return self if wanted is self.totals_only else replace(self, totals_only=wanted)

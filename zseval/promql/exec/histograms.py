@@ -19,6 +19,7 @@ from zseval.model.labelsets import LabelSets
 from zseval.model.number import format_g
 from zseval.promql.annotations import ForcedMonotonicity
 from zseval.promql.exec.context import Context
+from zseval.promql.exec.native_histograms import apart, below, fractions_of, native_part, quantiles_of
 from zseval.promql.exec.vector import Vector, drop_names, merged
 from zseval.promql.kernels import buckets
 
@@ -53,7 +54,12 @@ class _Histograms:
 
 def histogram_quantile(wanted: Values, vector: Vector, start: int, ctx: Context) -> Vector:
     """The quantile `wanted` (float64[K]) of each histogram. start: where the vector stands in the text."""
-    return drop_names(_quantile(wanted, vector, start, ctx), ctx)
+    native = native_part(vector)
+    classic = _quantile(wanted, vector.floats(), start, ctx)
+    if native is None:
+        return drop_names(classic, ctx)
+    native, classic = apart(native, classic, start, ctx)
+    return below(drop_names(quantiles_of(wanted, native, start, ctx), ctx), drop_names(classic, ctx), ctx)
 
 
 def histogram_quantiles(
@@ -61,8 +67,12 @@ def histogram_quantiles(
 ) -> Vector:
     """Several quantiles at once, told apart by `label`."""
     parts = []
+    native = native_part(vector)
     for each in wanted:
-        found = _quantile(each, vector, start, ctx)
+        found = _quantile(each, vector.floats(), start, ctx)
+        if native is not None:
+            left, found = apart(native, found, start, ctx)
+            parts.extend(_labelled(quantiles_of(each, left, start, ctx), label, each, ctx))
         parts.extend(_labelled(found, label, each, ctx))
     labels = LabelSets.concat([part.labels for part in parts])
     values = np.concatenate([part.values for part in parts])
@@ -128,13 +138,23 @@ def _note_forced(result: buckets.BucketQuantiles, labels: LabelSets, start: int,
 
 def histogram_fraction(lower: Values, upper: Values, vector: Vector, start: int, ctx: Context) -> Vector:
     """The share of observations between `lower` and `upper` (float64[K]) of each histogram."""
+    native = native_part(vector)
+    classic = _fraction(lower, upper, vector.floats(), start, ctx)
+    if native is None:
+        return drop_names(classic, ctx)
+    native, classic = apart(native, classic, start, ctx)
+    found = fractions_of(lower, upper, native, start, ctx)
+    return below(drop_names(found, ctx), drop_names(classic, ctx), ctx)
+
+
+def _fraction(lower: Values, upper: Values, vector: Vector, start: int, ctx: Context) -> Vector:
     found = _histograms(vector, start, ctx)
     values, present = _blank(len(found.labels), ctx)
     for layout in found.layouts:
         counts, mask = _buckets(vector, layout)
         values[layout.groups] = buckets.bucket_fraction(lower, upper, layout.bounds, counts, mask)
         present[layout.groups] = True if mask is None else mask.any(axis=1)
-    return drop_names(Vector(found.labels, values, present), ctx)
+    return Vector(found.labels, values, present)
 
 
 def _blank(count: int, ctx: Context) -> tuple[Values, Mask]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zseval.model.arrays import Ids, Mask, Rows
+from zseval.model.arrays import Ids, Mask, Rows, only_where
 from zseval.model.labels import METRIC_NAME
 from zseval.model.labelsets import LabelSets, factorize
 from zseval.promql.errors import EvaluationError
@@ -55,12 +55,15 @@ def info(node: Info, base: Vector, times: Vector, ctx: Context) -> Vector:
     rest = np.flatnonzero(passed_on)
     rows = np.concatenate([met.base, rest])
     both = LabelSets.concat([labels, base.labels.take(rest)])
+    present = np.concatenate([met.present, base.mask()[rest]])
+    histograms = None if base.histograms is None else only_where(present, base.histograms[rows])
     return merged(
         Vector(
             LabelSets(both.names, both.codes, ctx.query.symbols_of(labels, base.labels)),
             base.values[rows],
-            np.concatenate([met.present, base.mask()[rest]]),
+            present,
             None if base.drop_name is None else base.drop_name[rows],
+            histograms,
         ),
         ctx,
     )

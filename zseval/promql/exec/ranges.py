@@ -15,11 +15,12 @@ from zseval.model.staleness import is_stale
 from zseval.model.symbols import texts
 from zseval.promql.errors import EvaluationError
 from zseval.promql.exec.context import Context
+from zseval.promql.exec.histogram_ranges import over_histograms
 from zseval.promql.exec.select import assemble
 from zseval.promql.exec.vector import SAME_LABELSET, Vector, without_names
 from zseval.promql.functions import Function, RangeKernel
 from zseval.promql.kernels.windows import Windows, compact
-from zseval.tsdb.frame import Frame
+from zseval.tsdb.frame import Frame, HistogramFrame
 from zseval.tsdb.start_times import StartTimes
 
 __all__ = ["RangeVector", "RowsKernel", "apply_range", "windows_of"]
@@ -39,9 +40,10 @@ class RangeVector:
     """What a range function reads: samples of S series, and the left-open window of each step.
 
     ends: int64[K], ms.  width: ms.  drop_name: as in Vector.  starts: start times of samples, if any.
+    histograms: as in Selection.
     """
 
-    __slots__ = ("drop_name", "ends", "frames", "labels", "starts", "width")
+    __slots__ = ("drop_name", "ends", "frames", "histograms", "labels", "starts", "width")
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class RangeVector:
         width: int,
         drop_name: Mask | None = None,
         starts: StartTimes | None = None,
+        histograms: Sequence[HistogramFrame] = (),
     ) -> None:
         self.labels = labels
         self.frames = frames
@@ -58,6 +61,7 @@ class RangeVector:
         self.width = width
         self.drop_name = drop_name
         self.starts = starts
+        self.histograms = histograms
 
 
 def windows_of(vector: RangeVector, ctx: Context) -> Iterator[tuple[Rows, Windows]]:
@@ -130,6 +134,8 @@ def apply_range(
     result = Vector(vector.labels, values, present, vector.drop_name)
     if function.counters_only:
         _warn_if_not_counters(result, start, ctx)
+    if vector.histograms:
+        result = over_histograms(function.name, result, vector, ctx, start)
     return result if function.keeps_name else _drop_names(result, ctx)
 
 
@@ -146,7 +152,7 @@ def _drop_names(vector: Vector, ctx: Context) -> Vector:
         rows = np.flatnonzero(vector.rows_present())
         if factorize(labels.codes[:, rows]).count < len(rows):
             raise EvaluationError(SAME_LABELSET)
-        return Vector(labels.take(rows), vector.values[rows], vector.mask()[rows])
+        return replace(vector.take(rows), labels=labels.take(rows))
     return replace(vector, labels=labels)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from zseval.model.arrays import Mask, Values
@@ -11,9 +13,11 @@ from zseval.promql.exec.binary import binary
 from zseval.promql.exec.calls import call, range_call
 from zseval.promql.exec.context import Context
 from zseval.promql.exec.extended import extended_vector, smoothed_select
+from zseval.promql.exec.histogram_binary import TRIM, negated
 from zseval.promql.exec.info import info
 from zseval.promql.exec.ranges import RangeVector
-from zseval.promql.exec.select import sample_times, select, window_ends
+from zseval.promql.exec.select import info_times, sample_times, select, window_ends
+from zseval.promql.exec.selected_histograms import with_resets_told
 from zseval.promql.exec.started import start_timestamps
 from zseval.promql.exec.subquery import subquery
 from zseval.promql.exec.vector import Vector, drop_names
@@ -53,6 +57,9 @@ def evaluate(node: Node, ctx: Context) -> Vector:
     return result
 
 
+_TOTALS_FUNCTIONS = frozenset({"histogram_avg", "histogram_count", "histogram_sum"})
+
+
 def _evaluate(node: Node, ctx: Context) -> Vector:
     match node:
         case Number(value=value):
@@ -69,10 +76,11 @@ def _evaluate(node: Node, ctx: Context) -> Vector:
             return _repeated(evaluate(node.expr, ctx.at(ctx.steps.first)), ctx)
         case Negate():
             inner = evaluate(node.expr, ctx)
-            return drop_names(inner.with_values(-inner.values, inner.present), ctx)
+            return drop_names(negated(inner), ctx)
         case Binary():
-            left = evaluate(node.lhs, ctx)
-            return binary(node, left, evaluate(node.rhs, ctx), ctx)
+            inner_ctx = ctx.for_totals(ctx.totals_only and node.op not in TRIM)
+            left = evaluate(node.lhs, inner_ctx)
+            return binary(node, left, evaluate(node.rhs, inner_ctx), ctx)
         case Aggregate():
             is_text = node.param is None or isinstance(node.param, Text)
             param = None if is_text or node.param is None else evaluate(node.param, ctx)
@@ -80,13 +88,15 @@ def _evaluate(node: Node, ctx: Context) -> Vector:
         case Call():
             return _call(node, ctx)
         case Info():
-            return info(node, evaluate(node.expr, ctx), sample_times(node.times, ctx), ctx)
+            return info(node, evaluate(node.expr, ctx), info_times(node.times, ctx), ctx)
         case Window() | Subquery() | Text():
             raise AssertionError(f"the checker lets no {type(node).__name__} stand where a vector is wanted")
 
 
 def _call(node: Call, ctx: Context) -> Vector:
     strings = tuple(arg.value for arg in node.args if isinstance(arg, Text))
+    if node.function.name.startswith("histogram_"):
+        ctx = ctx.for_totals(node.function.name in _TOTALS_FUNCTIONS)
     if node.function.kind is not Kind.RANGE:
         vectors = [evaluate(arg, ctx) for arg in node.args if not isinstance(arg, Text)]
         return call(node, vectors, strings, ctx)
@@ -108,15 +118,20 @@ def _range_vector(node: Node, ctx: Context) -> RangeVector:
             return extended_vector(node, ctx)
         case Window():
             selection = ctx.query.selections[node.read]
+            ends = window_ends(node, ctx)
+            histograms = selection.histograms
+            if ctx.totals_only:
+                histograms = tuple(replace(each, values=with_resets_told(each.values)) for each in histograms)
             return RangeVector(
                 selection.labels,
                 selection.frames,
-                window_ends(node, ctx),
+                ends,
                 node.range_ms,
                 starts=selection.starts,
+                histograms=histograms,
             )
         case Subquery():
-            return subquery(node, evaluate(node.expr, ctx.at(node.steps)), ctx)
+            return subquery(node, evaluate(node.expr, ctx.at(node.steps).for_totals(False)), ctx)
         case _:
             raise AssertionError(f"{type(node).__name__} is not a range vector")
 
@@ -128,4 +143,5 @@ def _repeated(vector: Vector, ctx: Context) -> Vector:
     present: Mask | None = vector.present
     if present is not None:
         present = np.broadcast_to(present, shape)
-    return vector.with_values(values, present)
+    histograms = None if vector.histograms is None else np.broadcast_to(vector.histograms, shape)
+    return replace(vector, values=values, present=present, histograms=histograms)

@@ -6,13 +6,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from zseval.model.arrays import Mask, Rows, Times, Values
+from zseval.model.arrays import Mask, Rows, Times, Values, is_histogram
+from zseval.promql.errors import EvaluationError
 from zseval.promql.exec.context import Context
+from zseval.promql.exec.selected_histograms import with_histograms
 from zseval.promql.exec.vector import Vector
 from zseval.promql.kernels.instant import last_within
 from zseval.promql.plan.nodes import SampleTimes, Select, Subquery, Window
 
-__all__ = ["assemble", "sample_times", "select", "window_ends"]
+__all__ = ["assemble", "info_times", "sample_times", "select", "window_ends"]
 
 
 def window_ends(node: Select | Window | Subquery, ctx: Context) -> Times:
@@ -32,6 +34,15 @@ def sample_times(node: SampleTimes, ctx: Context) -> Vector:
     return _select(node.select, ctx, times=True)
 
 
+def info_times(node: SampleTimes, ctx: Context) -> Vector:
+    """`sample_times` of info series. Raises EvaluationError where one is a native histogram."""
+    if ctx.query.selections[node.select.read].histograms:
+        picked = select(node.select, ctx)
+        if picked.histograms is not None and is_histogram(picked.histograms).any():
+            raise EvaluationError("info sample should be float")
+    return sample_times(node, ctx)
+
+
 def _select(node: Select, ctx: Context, *, times: bool) -> Vector:
     query, count = ctx.query, ctx.steps.count
     selection = query.selections[node.read]
@@ -45,7 +56,10 @@ def _select(node: Select, ctx: Context, *, times: bool) -> Vector:
             values = np.broadcast_to(rows / 1000.0, values.shape)
         parts.append((frame.rows, values, present))
     query.limits.hold(-len(selection.labels) * count)
-    return Vector(selection.labels, *assemble(len(selection.labels), count, parts))
+    vector = Vector(selection.labels, *assemble(len(selection.labels), count, parts))
+    if not selection.histograms:
+        return vector
+    return with_histograms(vector, selection, ends, ctx, times=times)
 
 
 def assemble(

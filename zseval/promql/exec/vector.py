@@ -7,17 +7,27 @@ both; `merged` joins those.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from zseval.model.arrays import Mask, Rows, Values
+from zseval.model.arrays import Histograms, Mask, Rows, Values, is_histogram, no_histograms, only_where
 from zseval.model.labels import METADATA_LABELS
 from zseval.model.labelsets import Grouping, LabelSets
 from zseval.promql.errors import EvaluationError
 from zseval.promql.exec.context import Context, Query
 
-__all__ = ["SAME_LABELSET", "Runs", "Vector", "drop_names", "mask_and", "merged", "without_names"]
+__all__ = [
+    "SAME_LABELSET",
+    "Runs",
+    "Vector",
+    "drop_names",
+    "joined_histograms",
+    "mask_and",
+    "merged",
+    "without_names",
+]
 
 SAME_LABELSET = "vector cannot contain metrics with the same labelset"
 
@@ -27,6 +37,8 @@ class Vector:
     """labels: S of them.  values: float64[S, K].  present: bool[S, K], or None where all are.
 
     drop_name: bool[S], whose metric name goes at the end of the query (delayed name removal), or None.
+    histograms: object[S, K], the native histogram of each present cell that is one, None in the others;
+    or None where there are none at all, which is what float paths look for.
     Nothing in it may be written to; values under an absent cell mean nothing.
     A scalar is one row without labels, present everywhere.
     """
@@ -35,6 +47,7 @@ class Vector:
     values: Values
     present: Mask | None = None
     drop_name: Mask | None = None
+    histograms: Histograms | None = None
 
     @classmethod
     def scalar(cls, values: Values, query: Query) -> Vector:
@@ -72,10 +85,37 @@ class Vector:
             self.values[rows],
             None if self.present is None else self.present[rows],
             None if self.drop_name is None else self.drop_name[rows],
+            None if self.histograms is None else self.histograms[rows],
         )
 
     def with_values(self, values: Values, present: Mask | None) -> Vector:
-        return replace(self, values=values, present=present)
+        """With other values, all of them floats."""
+        return Vector(self.labels, values, present, self.drop_name)
+
+    def where(self, present: Mask | None) -> Vector:
+        """With fewer cells present."""
+        if self.histograms is None or present is None:
+            return replace(self, present=present)
+        return replace(self, present=present, histograms=only_where(present, self.histograms))
+
+    def floats(self) -> Vector:
+        """Without the cells that are histograms; itself where there are none."""
+        if self.histograms is None:
+            return self
+        return self.with_values(self.values, self.mask() & ~is_histogram(self.histograms))
+
+
+def joined_histograms(parts: Sequence[Vector]) -> Histograms | None:
+    """object[S, K]: those of several vectors, one below the other; None where there are none."""
+    if all(part.histograms is None for part in parts):
+        return None
+    blank = [no_histograms(part.values.shape) for part in parts]
+    return np.concatenate(
+        [
+            empty if part.histograms is None else part.histograms
+            for part, empty in zip(parts, blank, strict=True)
+        ]
+    )
 
 
 def mask_and(left: Mask | None, right: Mask | None) -> Mask | None:
@@ -124,12 +164,12 @@ def merged(vector: Vector, ctx: Context) -> Vector:
     if groups.count == len(vector.labels):
         return vector
     labels = query.remember((vector.labels,), "merged", lambda: vector.labels.take(groups.first))
-    values, present = join_rows(vector, groups)
+    values, present, histograms = join_rows(vector, groups)
     drop = None if vector.drop_name is None else vector.drop_name[groups.first]
-    return Vector(labels, values, present, drop)
+    return Vector(labels, values, present, drop, histograms)
 
 
-def join_rows(vector: Vector, groups: Grouping) -> tuple[Values, Mask]:
+def join_rows(vector: Vector, groups: Grouping) -> tuple[Values, Mask, Histograms | None]:
     """[S, K] -> [G, K]: the one present row of each group and step.
 
     Raises EvaluationError where a group has more than one.
@@ -137,11 +177,15 @@ def join_rows(vector: Vector, groups: Grouping) -> tuple[Values, Mask]:
     runs = Runs.of(groups.ids, groups.count)
     present = vector.mask()[runs.order]
     if present.shape[1] == 0:
-        return vector.values[groups.first], vector.mask()[groups.first]
+        return vector.values[groups.first], vector.mask()[groups.first], None
     held = np.add.reduceat(present, runs.starts, axis=0, dtype=np.intp)  # [G, K] rows present
     if held.max(initial=0) > 1:
         raise EvaluationError(SAME_LABELSET)
     numbered = np.where(present, runs.order[:, np.newaxis], -1)
     rows = np.maximum.reduceat(numbered, runs.starts, axis=0)  # [G, K] the row to take from
-    values = np.take_along_axis(vector.values, np.maximum(rows, 0), axis=0)
-    return values, rows >= 0
+    picked = np.maximum(rows, 0)
+    values = np.take_along_axis(vector.values, picked, axis=0)
+    if vector.histograms is None:
+        return values, rows >= 0, None
+    histograms = np.take_along_axis(vector.histograms, picked, axis=0)
+    return values, rows >= 0, only_where(rows >= 0, histograms)

@@ -35,9 +35,6 @@ from zseval.promql.syntax import ast
 __all__ = ["Evaluation", "Settings", "build", "build_unoptimised"]
 
 
-_NATIVE_HISTOGRAM_OPERATORS = ("</", ">/")
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """lookback_ms: how old the sample of an instant selector may be.
@@ -172,8 +169,6 @@ class _Builder:
         return Subquery(self.node(expr.expr, inner), width, inner, offset, at, expr.span)
 
     def _binary(self, expr: ast.BinaryExpr, steps: Steps) -> Binary:
-        if expr.op in _NATIVE_HISTOGRAM_OPERATORS:
-            raise EvaluationError(f"the operator {expr.op} is not supported yet")
         return Binary(
             expr.op,
             self.node(expr.lhs, steps),
