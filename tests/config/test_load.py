@@ -180,6 +180,12 @@ def test_external_labels_take_values_of_the_environment() -> None:
     assert labels.global_.external_labels == Labels({"a": "1-2", "b": "$Z"})
 
 
+def test_how_many_exemplars_are_kept() -> None:
+    assert load("storage: {exemplars: {max_exemplars: 7}}").max_exemplars == 7
+    assert load("storage: {exemplars: {}}").max_exemplars == 100_000
+    assert load("{}").max_exemplars == 100_000
+
+
 def test_retention_of_the_storage_section() -> None:
     config = load("storage: {tsdb: {retention: {time: 36h, size: 512MB}}}")
     assert (config.storage_retention, config.storage_retention_bytes) == ("1d12h", 512 * 1024 * 1024)

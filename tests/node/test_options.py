@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from zseval.errors import ConfigError
 from zseval.model.labels import Labels
-from zseval.node.options import NodeOptions, alertmanager, effective_config, target_labels
+from zseval.node.options import NodeOptions, alertmanager, effective_config, max_exemplars, target_labels
 from zseval.scrape.config import StaticDiscovery
 
 
@@ -113,3 +114,12 @@ def test_a_file_that_is_not_there_is_the_callers_error(tmp_path: Path) -> None:
 def test_a_target_without_a_host_or_with_a_bad_port_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="is not an http\\(s\\) URL such as"):
         effective_config(NodeOptions(targets=(url,)))
+
+
+def test_exemplars_are_kept_where_the_feature_is_on(tmp_path: Path) -> None:
+    file = tmp_path / "prometheus.yml"
+    file.write_text("storage: {exemplars: {max_exemplars: 3}}\n")
+    options = NodeOptions(config_file=str(file), listen="")
+    config = effective_config(options)
+    assert max_exemplars(options, config) == 0
+    assert max_exemplars(replace(options, features=frozenset({"exemplar-storage"})), config) == 3

@@ -28,7 +28,7 @@ class Bench:
     """A target being scraped into a store; `scrape` is one tick."""
 
     def __init__(self, target: Labels = TARGET, **config: object) -> None:
-        self.db = TSDB()
+        self.db = TSDB(max_exemplars=100)
         self.now = 0
         self.ingest = Ingest(self.db, "scrape:j/i", target, ScrapeConfig("j", **config))  # type: ignore[arg-type]  # keys of the tests
 
@@ -71,6 +71,7 @@ class Renumbering:
         self._inner = inner
         self._shift = 0
         self.epoch = 0
+        self.exemplars = None
 
     def renumber(self) -> None:
         self.epoch += 1
@@ -378,3 +379,45 @@ def test_nan_and_infinities_are_stored_as_they_are() -> None:
     assert math.isnan(value)
     assert found[m("b")] == [(1000, math.inf)]
     assert np.signbit(found[m("c")][0][1])
+
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+
+
+def _exemplars(bench: Bench) -> list[tuple[str, list[tuple[str, float, int]]]]:
+    assert bench.db.exemplars is not None
+    return [
+        (
+            str(series.without("job", "instance")),
+            [(each.labels["t"], each.value, each.timestamp_ms) for each in own],
+        )
+        for series, own in bench.db.exemplars.select([[]], -(2**62), 2**62)
+    ]
+
+
+def test_exemplars_are_kept_under_the_labels_of_their_series() -> None:
+    bench = Bench()
+    lines = ("# TYPE a counter", 'a_total{x="y"} 1 # {t="u"} 0.5 3.25', 'a_total{x="z"} 1 # {t="v"} 2')
+    bench.scrape(*lines, "# EOF", content_type=OPENMETRICS)
+    assert _exemplars(bench) == [
+        (m("a_total", x="y"), [("u", 0.5, 3250)]),
+        (m("a_total", x="z"), [("v", 2.0, 1000)]),
+    ]
+    bench.scrape(*lines, "# EOF", content_type=OPENMETRICS)
+    assert [len(own) for _, own in _exemplars(bench)] == [1, 1], "the same again says nothing new"
+    bench.scrape(*lines[:2], 'a_total{x="z"} 2 # {t="w"} 2', "# EOF", content_type=OPENMETRICS)
+    assert _exemplars(bench)[1] == (m("a_total", x="z"), [("v", 2.0, 1000), ("w", 2.0, 3000)])
+
+
+def test_exemplars_of_series_that_relabelling_drops_are_not_kept() -> None:
+    rule = RelabelRule(action="drop", source_labels=("x",), regex="y")
+    bench = Bench(metric_relabel=(rule,))
+    body = ("# TYPE a counter", 'a_total{x="y"} 1 # {t="u"} 1', 'a_total{x="z"} 1 # {t="v"} 1', "# EOF")
+    bench.scrape(*body, content_type=OPENMETRICS)
+    assert _exemplars(bench) == [(m("a_total", x="z"), [("v", 1.0, 1000)])]
+
+
+def test_an_exemplar_without_a_time_has_that_of_its_sample() -> None:
+    bench = Bench()
+    bench.scrape("# TYPE a counter", 'a_total 1 0.5 # {t="u"} 1', "# EOF", content_type=OPENMETRICS)
+    assert _exemplars(bench) == [(m("a_total"), [("u", 1.0, 500)])]

@@ -10,6 +10,7 @@ import pytest
 from tests.web.fakes import NOW_MS
 from zseval.model.labels import Labels
 from zseval.model.staleness import STALE_NAN
+from zseval.tsdb.exemplars import ExemplarRing, StoredExemplar
 from zseval.web.params import MAX_TIME_MS, MIN_TIME_MS
 
 FORM_TYPE = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -122,13 +123,38 @@ async def test_federation_without_a_selector_is_empty_and_with_a_bad_one_an_erro
     assert "parse error" in answer.text
 
 
-async def test_exemplars_are_none(serve: Any) -> None:
+async def test_there_are_no_exemplars_where_none_are_kept(serve: Any) -> None:
     api = await serve()
     # Grafana asks in milliseconds
     path = "/api/v1/query_exemplars?query=test&start=1795465266000&end=1795465276000"
     assert (await api.get(path)).data == []
     assert (await api.post("/api/v1/query_exemplars", data={"query": "up"})).data == []
     assert (await api.get("/api/v1/query_exemplars?query=up{")).status == 400
+
+
+async def test_exemplars_are_found_by_the_selectors_of_a_query(serve: Any) -> None:
+    ring = ExemplarRing()
+    for job, time_ms in (("a", 1_600_000_000_000), ("b", 1_600_000_015_500), ("c", 1_600_000_020_000)):
+        series = Labels({"__name__": "x_total", "job": job})
+        ring.add(series, StoredExemplar(Labels({"trace_id": job}), 6.0, time_ms))
+    api = await serve(exemplars=ring)
+    query = 'rate(x_total{job="a"}[5m]) / sum(x_total{job=~"b|z"})'
+    path = "/api/v1/query_exemplars"
+    assert (await api.get(path, params={"query": query})).data == [
+        {
+            "seriesLabels": {"__name__": "x_total", "job": "a"},
+            "exemplars": [{"labels": {"trace_id": "a"}, "value": "6", "timestamp": 1600000000}],
+        },
+        {
+            "seriesLabels": {"__name__": "x_total", "job": "b"},
+            "exemplars": [{"labels": {"trace_id": "b"}, "value": "6", "timestamp": 1600000015.5}],
+        },
+    ]
+    narrow = {"query": "x_total", "start": "1600000016", "end": "1600000020"}
+    (only,) = (await api.get(path, params=narrow)).data
+    assert only["seriesLabels"]["job"] == "c"
+    assert (await api.get(path, params={"query": "1"})).data == []
+    assert (await api.get(f"{path}?query=x_total&start=1795465266000&end=1795465276000")).data == []
 
 
 async def test_queries_are_formatted(serve: Any) -> None:

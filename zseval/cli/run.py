@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from zseval.cli.logs import set_up_logging
 from zseval.errors import ConfigError
 from zseval.model.duration import DurationError, parse_duration
-from zseval.node.options import DEFAULT_TARGET, NodeOptions
+from zseval.node.options import DEFAULT_TARGET, NODE_FEATURES, NodeOptions
 from zseval.node.snapshot import Transition
 
 if TYPE_CHECKING:
@@ -229,10 +229,11 @@ def _features(given: Sequence[str]) -> frozenset[str]:
     """
     from zseval.promql.engine import FEATURES
 
+    known = FEATURES | NODE_FEATURES
     names = {name for each in given for name in each.split(",") if name}
-    for name in sorted(names - FEATURES):
+    for name in sorted(names - known):
         log.warning("unknown option for --enable-feature", extra={"fields": {"option": name}})
-    return frozenset(names & FEATURES)
+    return frozenset(names & known)
 
 
 def _pattern(option: str, text: str) -> str:

@@ -158,6 +158,7 @@ def build_config(document: Document, scrapes: tuple[Section, ...]) -> Config:
         rule_files=expand_globs(document.rule_patterns),
         storage_retention=format_duration(retention["time"]) if retention and retention["time"] else "",
         storage_retention_bytes=retention["size"] if retention else 0,
+        max_exemplars=_max_exemplars(document.root["storage"]),
         text=yaml.safe_dump(to_plain(document.root), sort_keys=False, allow_unicode=True),
         file=document.file,
     )
@@ -334,3 +335,8 @@ def _retention(storage: Section | None) -> Section | None:
     tsdb: Section | None = storage["tsdb"] if storage else None
     retention: Section | None = tsdb["retention"] if tsdb else None
     return retention
+
+
+def _max_exemplars(storage: Section | None) -> int:
+    exemplars: Section | None = storage["exemplars"] if storage else None
+    return Config().max_exemplars if exemplars is None else int(exemplars["max_exemplars"])

@@ -31,5 +31,6 @@ class Config:
     rule_files: tuple[str, ...] = ()
     storage_retention: str = ""
     storage_retention_bytes: int = 0
+    max_exemplars: int = 100_000
     text: str = ""
     file: str = ""

@@ -11,6 +11,7 @@ from zseval.config.schema import (
     BOOL,
     DURATION,
     FLOAT,
+    INT,
     LABELS,
     PATH,
     REGEX,
@@ -328,7 +329,8 @@ TSDB = Schema(
     {"retention": Field(section(RETENTION, checks.check_retention))},
     pending=frozenset({"out_of_order_time_window", "stale_series_compaction_threshold", "chunk_encoding"}),
 )
-STORAGE = Schema("storage", {"tsdb": Field(section(TSDB))}, pending=frozenset({"exemplars"}))
+EXEMPLARS = Schema("exemplars", {"max_exemplars": Field(INT, 100_000)})
+STORAGE = Schema("storage", {"tsdb": Field(section(TSDB)), "exemplars": Field(section(EXEMPLARS))})
 
 PROMETHEUS = Schema(
     "the configuration",

@@ -34,7 +34,7 @@ from zseval.metrics import Registry
 from zseval.model.alert import Alert
 from zseval.model.duration import DurationError, parse_duration
 from zseval.node import views
-from zseval.node.options import NodeOptions, effective_config
+from zseval.node.options import NODE_FEATURES, NodeOptions, effective_config, max_exemplars
 from zseval.node.process import watch_process
 from zseval.node.rule_loops import RuleLoops
 from zseval.node.snapshot import Snapshot, Transition
@@ -94,11 +94,12 @@ class Node:
         self.db = TSDB(
             self._retention,
             retention_bytes=self._config.storage_retention_bytes or options.memory_bytes,
+            max_exemplars=max_exemplars(options, self._config),
         )
         self.engine = Engine(
             self.db,
             options.lookback,
-            features=options.features,
+            features=options.features - NODE_FEATURES,
             max_samples=options.max_samples,
             timeout=self._timeout_s,
         )
@@ -362,6 +363,7 @@ class Node:
             timeout=self._timeout_s,
             max_concurrency=options.max_concurrency,
             features=options.features,
+            exemplars=self.db.exemplars,
             enable_lifecycle=options.enable_lifecycle,
             cors_origin=options.cors_origin,
         )

@@ -16,11 +16,14 @@ from zseval.model.labels import Labels
 from zseval.notify.config import AlertmanagerConfig
 from zseval.scrape.config import ScrapeConfig, StaticDiscovery, TargetGroup
 
-__all__ = ["DEFAULT_TARGET", "NodeOptions", "effective_config"]
+__all__ = ["DEFAULT_TARGET", "NODE_FEATURES", "NodeOptions", "effective_config", "max_exemplars"]
 
 DEFAULT_TARGET = "http://localhost:8080/metrics"  # where a ZeroState node exposes its metrics
 _JOB = "node"
 _MIB = 1024 * 1024
+_EXEMPLARS = "exemplar-storage"
+NODE_FEATURES = frozenset({_EXEMPLARS})
+"""Upstream's feature names that concern a node and not its queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,11 @@ class NodeOptions:
     enable_lifecycle: bool = False
     cors_origin: str = ".*"
     external_labels: Labels = Labels()
+
+
+def max_exemplars(options: NodeOptions, config: Config) -> int:
+    """How many exemplars are kept: none where the feature is off."""
+    return config.max_exemplars if _EXEMPLARS in options.features else 0
 
 
 def effective_config(options: NodeOptions) -> Config:

@@ -26,6 +26,7 @@ from zseval.scrape.config import ScrapeConfig
 from zseval.scrape.series import final_labels
 from zseval.tsdb.db import RowResult
 from zseval.tsdb.errors import StaleReferences
+from zseval.tsdb.exemplars import ExemplarRing, StoredExemplar
 
 __all__ = ["REPORT", "Ingest", "Outcome", "Reading", "Store"]
 
@@ -54,6 +55,8 @@ class Store(Protocol):
 
     @property
     def epoch(self) -> int: ...
+    @property
+    def exemplars(self) -> ExemplarRing | None: ...
     def resolve(self, labels: Sequence[Labels]) -> Ids: ...
     def table(self, source: str) -> StoreTable: ...
     def append_samples(self, ids: Ids, timestamps_ms: Times, values: Values, *, epoch: int) -> RowResult: ...
@@ -128,8 +131,8 @@ class Ingest:
         self._declared: dict[str, Metadata] = {}
         self._lingering: dict[str, tuple[int, Metadata]] = {}
         self._count = 0
-        self.exemplars: dict[int, Exemplar] = {}
-        """Of the latest page, by place; kept for a later exemplar store."""
+        self._exemplars: dict[int, Exemplar] = {}  # of the latest page, by place
+        self._exemplar_series: dict[int, Labels] = {}  # by slot
 
     @property
     def metadata(self) -> dict[str, Metadata]:
@@ -161,6 +164,7 @@ class Ingest:
             self._id_of = _NO_IDS
             self._layout = None
             self._tracked_slots = _NO_ROWS
+            self._exemplars, self._exemplar_series = {}, {}
         return self._parser.parse(body)
 
     def _count_kept(self, error: BrokenBodyError) -> int:
@@ -183,6 +187,8 @@ class Ingest:
         if short > 0:
             self._id_of = np.concatenate([self._id_of, np.full(max(short, 64), _UNKNOWN, dtype=np.int32)])
         self._id_of[list(page.new)] = _UNKNOWN
+        for slot in page.new:
+            self._exemplar_series.pop(slot, None)
 
     def _labelled(self, page: Page) -> Reading:
         """What is to be stored, under which labels. Beyond a limit nothing is given to the store."""
@@ -290,6 +296,7 @@ class Ingest:
         values[size : len(layout.ids)] = report[layout.reports]
         row = self._table.append_row(timestamp_ms, ids, values, epoch=self._epoch)
         self._tracked, self._tracked_slots = layout.tracked, layout.tracked_slots
+        self._keep_exemplars(page, timestamp_ms)
         self._describe(page)
         return Outcome(None, duration, len(page.slots), layout.kept, added, _sum(row, own, layout.repeated))
 
@@ -307,6 +314,30 @@ class Ingest:
         return RowResult(
             result.appended, result.out_of_order, result.duplicates, result.out_of_bounds + int(ahead.sum())
         )
+
+    def _keep_exemplars(self, page: Page, timestamp_ms: int) -> None:
+        """Exemplars of stored series; one without a time of its own has that of its sample."""
+        ring, before = self._store.exemplars, self._exemplars
+        self._exemplars = page.exemplars
+        if ring is None or page.exemplars is before:
+            return
+        for place, exemplar in page.exemplars.items():
+            slot = int(page.slots[place])
+            if self._id_of[slot] < 0:
+                continue
+            series = self._exemplar_series.get(slot)
+            if series is None:
+                series = self._exemplar_series[slot] = self._labels(slot)
+            time_ms, has_time = exemplar.timestamp_ms, exemplar.timestamp_ms is not None
+            if time_ms is None:
+                time_ms = self._sample_time(page, place, timestamp_ms)
+            ring.add(series, StoredExemplar(exemplar.labels, exemplar.value, time_ms, has_time))
+
+    def _sample_time(self, page: Page, place: int, timestamp_ms: int) -> int:
+        if page.timestamps is None or not self.config.honor_timestamps:
+            return timestamp_ms
+        own = int(page.timestamps[place])
+        return timestamp_ms if own == NO_TIMESTAMP else own
 
     def _resolve(self, fresh: dict[int, Labels]) -> None:
         if fresh:
@@ -372,7 +403,6 @@ class Ingest:
 
     def _describe(self, page: Page) -> None:
         self._count += 1
-        self.exemplars = page.exemplars
         if self._lingering:
             self._lingering = {
                 name: (until, metadata)

@@ -26,6 +26,7 @@ from zseval.tsdb.errors import (
     OutOfBoundsError,
     OutOfOrderError,
 )
+from zseval.tsdb.exemplars import ExemplarRing
 from zseval.tsdb.frame import Selection
 from zseval.tsdb.gather import gather
 from zseval.tsdb.head import NO_TIME, Head, RowResult, Verdict, storable
@@ -69,6 +70,7 @@ class TSDB:
 
     retention: how far back from the newest sample (`15d`), None to keep everything. retention_bytes: a
     budget for all samples kept. Both drop whole blocks. block_rows: the most rows a block gets.
+    max_exemplars: how many `exemplars` keeps; that is None where it is 0.
     Inside, times are int64 ms; only `append` takes seconds.
     """
 
@@ -78,6 +80,7 @@ class TSDB:
         *,
         retention_bytes: int | None = None,
         block_rows: int = _BLOCK_ROWS,
+        max_exemplars: int = 0,
     ) -> None:
         self._retention_ms = None if retention is None else parse_duration(retention)
         self._retention_bytes = retention_bytes
@@ -90,6 +93,7 @@ class TSDB:
         self._irregular = Irregular()
         self._starts = Irregular()  # start times of samples, in ms, as values at the samples' times
         self._histograms = Histograms()
+        self.exemplars = ExemplarRing(max_exemplars) if max_exemplars > 0 else None
         self._tables: dict[str, Table] = {}
         self._generations_before = 0  # of earlier epochs
         self._settled_series = 0  # ids below it were there at the last look for dead series
@@ -330,6 +334,8 @@ class TSDB:
                 holder.shift(delta_ms)
             self._histograms.shift(delta_ms)
             self._head.shift(delta_ms)
+        if self.exemplars is not None:
+            self.exemplars.shift(delta_ms)
 
     def status(self, limit: int = 10) -> HeadStatus:
         """How much there is, and the `limit` largest metrics and labels."""

@@ -13,11 +13,13 @@ from aiohttp import web
 
 from zseval.errors import PromQLError
 from zseval.model.labels import quote
+from zseval.model.number import format_f
 from zseval.promql.errors import ParseError, QueryCanceledError, QueryTimeoutError
 from zseval.promql.plan.build import Evaluation
 from zseval.promql.result import Result
 from zseval.promql.statistics import Statistics
-from zseval.promql.syntax.ast import Expr, ValueType
+from zseval.promql.syntax.ast import Expr, ValueType, VectorSelector, walk
+from zseval.tsdb.exemplars import StoredExemplar
 from zseval.web.envelope import (
     ApiError,
     ErrorType,
@@ -138,16 +140,26 @@ class QueryApi:
         return self._parsed(text).type not in (ValueType.VECTOR, ValueType.SCALAR)
 
     async def query_exemplars(self, request: web.Request) -> web.Response:
-        """zseval keeps no exemplars: the answer to every valid request is that there are none."""
+        """Exemplars of the series that the selectors of the query match; none where they are not kept."""
         params = await Params.of(request)
         start, end = params.time_ms("start", MIN_TIME_MS), params.time_ms("end", MAX_TIME_MS)
         if end < start:
             raise bad_data("end timestamp must not be before start timestamp")
         try:
-            self._parse(params.get("query"))
+            expr = self._parse(params.get("query"))
         except ParseError as error:
             raise bad_data(str(error)) from error
-        return success([])
+        ring = self._services.exemplars
+        selectors = [node.matchers for node in walk(expr) if isinstance(node, VectorSelector)]
+        if ring is None or not selectors:
+            return success([])
+        found = await request.app[WORKERS].read(lambda: ring.select(selectors, start, end))
+        return success(
+            [
+                {"seriesLabels": series.to_dict(), "exemplars": [_exemplar(each) for each in own]}
+                for series, own in found
+            ]
+        )
 
     async def format_query(self, request: web.Request) -> web.Response:
         from zseval.promql.syntax.printer import pretty
@@ -167,6 +179,15 @@ class QueryApi:
         from zseval.promql.syntax.parser import parse
 
         return parse(text, features=self._services.features)
+
+
+def _exemplar(exemplar: StoredExemplar) -> dict[str, object]:
+    seconds, rest = divmod(exemplar.timestamp_ms, 1000)
+    return {
+        "labels": exemplar.labels.to_dict(),
+        "value": format_f(exemplar.value),
+        "timestamp": exemplar.timestamp_ms / 1000 if rest else seconds,
+    }
 
 
 def evaluation_of(params: Params) -> Evaluation:

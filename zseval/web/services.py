@@ -18,6 +18,7 @@ from zseval.promql.exec.context import CancelToken
 from zseval.promql.explain.explanation import Explanation
 from zseval.promql.plan.build import Evaluation
 from zseval.promql.result import Result
+from zseval.tsdb.exemplars import ExemplarRing
 from zseval.tsdb.frame import Selection
 from zseval.tsdb.status import HeadStatus
 
@@ -206,6 +207,7 @@ class Services:
     keep_dropped_targets says so).
     reload raises ConfigError where the new configuration cannot be used; the old one then goes on.
     features: PromQL features switched on, for parsing.  timeout: seconds a query may take.
+    exemplars: where they are kept, None where that is off.
     listen_address: `host:port`, to tell our own target from others in globalUrl.
     """
 
@@ -232,5 +234,6 @@ class Services:
     timeout: float = 120.0
     max_concurrency: int = 20
     features: frozenset[str] = frozenset()
+    exemplars: ExemplarRing | None = None
     enable_lifecycle: bool = False
     cors_origin: str = ".*"
