@@ -204,6 +204,8 @@ class Node:
                 raise
             self._config, self._groups, self._config_error = config, groups, ""
             self._note_reload()
+            if self.db.exemplars is not None:
+                self.db.exemplars.resize(config.max_exemplars)
             await self._apply_notifier_and_rules()
             await self.scrape.apply(config.scrape)
         _log.info("configuration loaded", extra={"fields": {"groups": len(groups)}})
