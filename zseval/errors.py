@@ -42,6 +42,13 @@ class Position:
         line = before.count("\n") + 1
         return cls(line, offset - (before.rfind("\n") + 1) + 1)
 
+    @classmethod
+    def of_bytes(cls, text: str, offset: int) -> Position:
+        """The same with a column that counts bytes of UTF-8, as Prometheus does in queries."""
+        place = cls.of_offset(text, offset)
+        line = text[offset - place.column + 1 : offset]
+        return cls(place.line, len(line.encode("utf-8", "surrogatepass")) + 1)
+
     def __str__(self) -> str:
         return f"{self.line}:{self.column}"
 

@@ -9,10 +9,8 @@ WHOLE_FILES: dict[str, str] = {}
 
 EXTENDED = "the anchored and smoothed modifiers do not know native histograms yet"
 STARTS = "start timestamps of native histograms are not read yet"
-LITERAL = "bytes of a string literal that are not UTF-8 do not survive printing the query"
 
 NOT_YET: dict[str, dict[int, str]] = {
-    "aggregators.test": {481: LITERAL},
     "extended_vectors.test": dict.fromkeys(
         (
             475,

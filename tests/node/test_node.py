@@ -329,3 +329,18 @@ async def test_once_scrapes_and_evaluates_with_nobody_waiting_for_for(
     assert world.scrapes == 1
     assert [(row.name, row.state) for row in world.node.snapshot().alerts] == [("Low", "firing")]
     assert [alert.name for alert in world.alerts] == ["Low"]
+
+
+async def test_a_subquery_without_a_step_takes_the_evaluation_interval_of_the_file(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    file = write(tmp_path / "prometheus.yml", "global: {evaluation_interval: 10s}\n")
+    node = Node(NodeOptions(config_file=str(file), listen=""), clock=clock)
+    await node.start()
+    try:
+        assert node.engine.default_step_ms == 10_000
+        write(file, "global: {evaluation_interval: 20s}\n")
+        await node.reload()
+        assert node.engine.default_step_ms == 20_000
+    finally:
+        await node.stop()

@@ -12,7 +12,7 @@ from zseval.model.labels import Labels
 from zseval.model.staleness import STALE_NAN
 from zseval.promql.engine import FEATURES, Engine
 from zseval.promql.errors import (
-    EvaluationError,
+    InvalidQueryError,
     ParseError,
     QueryCanceledError,
     QueryTimeoutError,
@@ -89,8 +89,23 @@ def test_a_bad_query_is_a_parse_error(db: TSDB) -> None:
 
 def test_a_range_query_of_a_range_vector_is_refused(db: TSDB) -> None:
     expected = 'invalid expression type "range vector" for range query, must be Scalar or instant Vector'
-    with pytest.raises(EvaluationError, match=expected):
+    with pytest.raises(InvalidQueryError, match=expected):
         Engine(db).range("up[5m]", 0, 10, 5)
+
+
+def test_a_bad_duration_says_which_bytes_of_the_query_it_is(db: TSDB) -> None:
+    with pytest.raises(InvalidQueryError, match=r"^31:41: duration must be greater than 0$"):
+        Engine(db).instant('{x="é"} or count_over_time(up[step() - 1])', 0)
+
+
+def test_a_warning_says_where_in_bytes(db: TSDB) -> None:
+    result = Engine(db).instant('up{job!="é"} or quantile(2, up)', 60)
+    assert result.warnings == ["PromQL warning: quantile value should be between 0 and 1, got 2 (1:27)"]
+
+
+def test_a_subquery_without_a_step_has_the_default_one(db: TSDB) -> None:
+    assert Engine(db, default_step="10s").instant("count_over_time(vector(1)[1m:])", 60).samples()[0][1] == 6
+    assert Engine(db).instant("count_over_time(vector(1)[1m:])", 60).samples()[0][1] == 1
 
 
 def test_a_step_below_a_millisecond_is_refused(db: TSDB) -> None:

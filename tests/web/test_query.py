@@ -17,6 +17,7 @@ from zseval.errors import Position
 from zseval.model.labels import Labels
 from zseval.promql.errors import (
     EvaluationError,
+    InvalidQueryError,
     ParseError,
     QueryCanceledError,
     QueryTimeoutError,
@@ -150,6 +151,10 @@ async def test_eleven_thousand_points_are_allowed(serve: Any, engine: Any) -> No
         (
             ParseError("unexpected end of input", Position(1, 5), "up +"),
             (400, "bad_data", 'invalid parameter "query": 1:5: parse error: unexpected end of input'),
+        ),
+        (
+            InvalidQueryError("division by zero", (5, 8)),
+            (400, "bad_data", 'invalid parameter "query": 5:8: division by zero'),
         ),
         (EvaluationError("many-to-many"), (422, "execution", "many-to-many")),
         (TooManySamplesError("too many"), (422, "execution", "too many")),

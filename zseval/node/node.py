@@ -32,7 +32,7 @@ from zseval.config.settings import Config
 from zseval.errors import ConfigError, ZsevalError
 from zseval.metrics import Registry
 from zseval.model.alert import Alert
-from zseval.model.duration import DurationError, parse_duration
+from zseval.model.duration import DurationError, format_duration, parse_duration
 from zseval.node import views
 from zseval.node.options import NODE_FEATURES, NodeOptions, effective_config, max_exemplars
 from zseval.node.process import watch_process
@@ -102,6 +102,7 @@ class Node:
             features=options.features - NODE_FEATURES,
             max_samples=options.max_samples,
             timeout=self._timeout_s,
+            default_step=format_duration(self._config.global_.evaluation_interval_ms),
         )
         self.scrape = ScrapeManager(self.db, self._clock, registry=self.registry)
         callbacks = [on_alerts] if on_alerts is not None else []
@@ -203,6 +204,7 @@ class Node:
                 _log.error("reload failed, the old configuration goes on: %s", error)
                 raise
             self._config, self._groups, self._config_error = config, groups, ""
+            self.engine.default_step_ms = config.global_.evaluation_interval_ms
             self._note_reload()
             if self.db.exemplars is not None:
                 self.db.exemplars.resize(config.max_exemplars)

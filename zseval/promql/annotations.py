@@ -211,7 +211,7 @@ class Annotations:
 
     def _texts(self, prefix: str, query: str) -> list[str]:
         return [
-            f"{text}{extent or ''} ({Position.of_offset(query, start)})"
+            f"{text}{extent or ''} ({Position.of_bytes(query, start)})"
             for text, (start, extent) in self._notes.items()
             if text.startswith(prefix)
         ]

@@ -20,7 +20,7 @@ from zseval.model.labels import METADATA_LABELS, quote
 from zseval.model.labelsets import LabelSets
 from zseval.model.matcher import Matcher
 from zseval.model.symbols import ScopedSymbols, SymbolTable
-from zseval.promql.errors import EvaluationError
+from zseval.promql.errors import InvalidQueryError
 from zseval.promql.exec.context import CancelToken, Context, Limits, Query
 from zseval.promql.exec.extended import reach_of
 from zseval.promql.exec.memo import LabelMemo
@@ -79,7 +79,8 @@ class Engine:
     lookback: how old the sample of an instant selector may be.
     features: names from FEATURES, or "all".
     max_samples: how many samples a query may hold at once.  timeout: seconds a query may take.
-    default_step: the step of subqueries that name none (Prometheus: the global evaluation interval).
+    default_step: the step of subqueries that name none (Prometheus: the global evaluation interval);
+    default_step_ms is it in ms, and may be changed.
     clock: seconds on a scale that only goes forward, for the timeout; a test gives its own.
     """
 
@@ -107,7 +108,8 @@ class Engine:
     def instant(self, expr: str | Expr, time: float, *, timeout: float | None = None) -> Result:
         """The value of an expression at one time, Unix seconds.
 
-        Raises ParseError, EvaluationError, TooManySamplesError, QueryTimeoutError (all PromQLError).
+        Raises ParseError, InvalidQueryError, EvaluationError, TooManySamplesError and QueryTimeoutError, all
+        PromQLErrors.
         """
         return self.instant_at(expr, _milliseconds(time), timeout=timeout)
 
@@ -156,7 +158,7 @@ class Engine:
             raise ValueError("the step of a range query must be at least a millisecond")
         parsed, text = self._parse(expr)
         if parsed.type not in (ValueType.VECTOR, ValueType.SCALAR):
-            raise EvaluationError(
+            raise InvalidQueryError(
                 f"invalid expression type {quote(parsed.type.documented)} for range query, "
                 "must be Scalar or instant Vector"
             )
@@ -237,7 +239,10 @@ class Engine:
         stats: bool,
     ) -> Result:
         settings = self._settings(lookback_ms)
-        plan = build(expr, evaluation, settings)
+        try:
+            plan = build(expr, evaluation, settings)
+        except InvalidQueryError as error:
+            raise error.within(text) from None
         trace = Trace(plan.steps, self._clock) if stats else None
         return self._follow(plan, text, settings, limits, trace, is_range=evaluation.step_ms > 0)
 

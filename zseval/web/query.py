@@ -14,7 +14,7 @@ from aiohttp import web
 from zseval.errors import PromQLError
 from zseval.model.labels import quote
 from zseval.model.number import format_f
-from zseval.promql.errors import ParseError, QueryCanceledError, QueryTimeoutError
+from zseval.promql.errors import InvalidQueryError, ParseError, QueryCanceledError, QueryTimeoutError
 from zseval.promql.plan.build import Evaluation
 from zseval.promql.result import Result
 from zseval.promql.statistics import Statistics
@@ -94,7 +94,7 @@ class QueryApi:
                 stats=stats,
             )
 
-        return await self._answer(request, params, timeout, limit, run, is_range=True)
+        return await self._answer(request, params, timeout, limit, run)
 
     async def _answer(
         self,
@@ -103,8 +103,6 @@ class QueryApi:
         longest: float,
         limit: int,
         run: Callable[[float, threading.Event], Result],
-        *,
-        is_range: bool = False,
     ) -> web.Response:
         queued = time.monotonic()
 
@@ -127,17 +125,11 @@ class QueryApi:
 
         try:
             body = await request.app[WORKERS].query(request, longest, work)
-        except ParseError as error:
+        except (ParseError, InvalidQueryError) as error:
             raise invalid_parameter("query", error) from error
         except PromQLError as error:
-            if is_range and self._has_no_range(params.get("query")):
-                raise invalid_parameter("query", error) from error
             raise execution_error(error) from error
         return web.Response(body=body, content_type="application/json")
-
-    def _has_no_range(self, text: str) -> bool:
-        """True if the type of the expression is why a range query failed, which is the caller's mistake."""
-        return self._parsed(text).type not in (ValueType.VECTOR, ValueType.SCALAR)
 
     async def query_exemplars(self, request: web.Request) -> web.Response:
         """Exemplars of the series that the selectors of the query match; none where they are not kept."""

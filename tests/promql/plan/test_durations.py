@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zseval.promql.errors import EvaluationError
+from zseval.promql.errors import InvalidQueryError
 from zseval.promql.plan.durations import duration_ms
 from zseval.promql.syntax.ast import DurationCall, DurationExpr, DurationOperation, NumberLiteral, Span
 
@@ -44,7 +44,7 @@ def test_step_and_range_are_those_of_the_query() -> None:
 def test_an_offset_may_be_negative_and_a_range_may_not() -> None:
     node = DurationOperation("-", None, _number(5), Span(2, 5))
     assert _ms(node, positive=False) == -5_000
-    with pytest.raises(EvaluationError, match=r"^2:5: duration must be greater than 0$"):
+    with pytest.raises(InvalidQueryError, match=r"^2:5: duration must be greater than 0$"):
         _ms(node)
 
 
@@ -58,7 +58,7 @@ def test_an_offset_may_be_negative_and_a_range_may_not() -> None:
     ],
 )
 def test_what_is_no_duration_says_where_it_stands(node: DurationExpr, message: str) -> None:
-    with pytest.raises(EvaluationError, match=message):
+    with pytest.raises(InvalidQueryError, match=message):
         _ms(node)
 
 

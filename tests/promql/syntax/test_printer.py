@@ -51,7 +51,7 @@ def _shape(node: Expr) -> object:
 @pytest.mark.parametrize(
     ("query", "printed"),
     [
-        ('"\\xff"', '"\\ufffd"'),
+        ('"\\xff"', '"\\xff"'),
         ("a offset --1m + 2m", "a offset (1m + 2m)"),
         ("a offset (1m) + 2m", "a offset (1m) + 2m"),
         ("a[1001ms:]", "a[1s1ms:]"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zseval.model.labels import quote
-from zseval.promql.syntax.quoting import number, quote_char, unquote
+from zseval.promql.syntax.quoting import escaped, number, quote_char, unquote
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,17 @@ def test_characters_are_quoted_as_go_quotes_them(char: str, quoted: str) -> None
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_quoting_and_unquoting_give_the_same_text(text: str) -> None:
     assert unquote(quote(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("literal", "printed"),
+    [
+        (r'"a\xc5z"', r'"a\xc5z"'),
+        (r"'\377\n'", r'"\xff\n"'),
+        (r'"\xc3\xa9"', ""),
+        ('"a"', ""),
+        (r"`\xff`", ""),
+    ],
+)
+def test_bytes_that_are_no_utf8_are_printed_as_go_prints_them(literal: str, printed: str) -> None:
+    assert escaped(literal) == printed

@@ -192,9 +192,7 @@ def _count_values(
     assert isinstance(node.param, Text), "the checker asks for a string"
     name, query = node.param.value, ctx.query
     if not is_label_name(name):
-        # As it was written, where that is known: what is not UTF-8 is lost in the value.
-        written = query.text[node.param.span.start : node.param.span.end]
-        raise EvaluationError(f"invalid label name {written or quote(name)}")
+        raise EvaluationError(f"invalid label name {node.param.escaped or quote(name)}")
     series, steps = np.nonzero(vector.mask())
     cells = vector.values[series, steps]
     # By bits, so that -0 and 0 stay apart as their texts do; NaNs share a text and join below.

@@ -70,7 +70,8 @@ class Evaluation:
 def build(expr: ast.Expr, evaluation: Evaluation, settings: Settings) -> Plan:
     """The plan of an expression, after all passes.
 
-    Raises EvaluationError for durations without a usable value and for what is not supported yet.
+    Raises InvalidQueryError for durations without a usable value, and EvaluationError for what is not
+    supported, or not there.
     """
     plan = build_unoptimised(expr, evaluation, settings)
     for apply in PASSES:
@@ -124,7 +125,7 @@ class _Builder:
             case ast.NumberLiteral():
                 return Number(expr.value, expr.span)
             case ast.StringLiteral():
-                return Text(expr.value, expr.span)
+                return Text(expr.value, expr.escaped, expr.span)
             case ast.VectorSelector():
                 return self._select(expr, steps)
             case ast.MatrixSelector():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from zseval.promql.errors import EvaluationError
+from zseval.promql.errors import InvalidQueryError
 from zseval.promql.syntax.ast import Duration, DurationCall, DurationExpr, DurationOperation, NumberLiteral
 
 __all__ = ["duration_ms"]
@@ -19,7 +19,7 @@ def duration_ms(duration: Duration, range_ms: int, step_ms: int, *, positive: bo
     """Milliseconds of a duration in a query over `range_ms` with steps of `step_ms`.
 
     positive: it must be above 0 (a range or a step; an offset need not).
-    Raises EvaluationError where it is not a usable number.
+    Raises InvalidQueryError where it is not a usable number.
     """
     if isinstance(duration, int):
         return duration
@@ -87,5 +87,5 @@ def _power(left: float, right: float) -> float:
     return math.nan if isinstance(value, complex) else float(value)
 
 
-def _error(node: DurationExpr, message: str) -> EvaluationError:
-    return EvaluationError(f"{node.span.start}:{node.span.end}: {message}")
+def _error(node: DurationExpr, message: str) -> InvalidQueryError:
+    return InvalidQueryError(message, (node.span.start, node.span.end))

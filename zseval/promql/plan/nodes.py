@@ -63,7 +63,10 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Text:
+    """escaped: as of ast.StringLiteral."""
+
     value: str
+    escaped: str = field(default="", compare=False)
     span: Span = field(default=_NOWHERE, compare=False)
 
 
@@ -257,5 +260,5 @@ def with_children(node: Node, made: tuple[Node, ...]) -> Node:
 
 def own_fields(node: Node) -> list[tuple[str, object]]:
     """The fields of a node that are neither inputs nor its place in the text."""
-    inputs = {"expr", "args", "param", "lhs", "rhs", "select", "times", "span"}
+    inputs = {"expr", "args", "param", "lhs", "rhs", "select", "times", "span", "escaped"}
     return [(each.name, getattr(node, each.name)) for each in fields(node) if each.name not in inputs]

@@ -116,7 +116,10 @@ class NumberLiteral:
 
 @dataclass(frozen=True, slots=True)
 class StringLiteral:
+    r"""escaped: the literal with bytes that are no UTF-8 as `\xff`; "" where there are none."""
+
     value: str
+    escaped: str = field(default="", compare=False)
     span: Span = field(default=_NOWHERE, compare=False)
 
     @property

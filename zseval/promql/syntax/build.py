@@ -131,7 +131,9 @@ class Builder:
         return NumberLiteral(seconds + rest / 1000, is_duration=True, span=Span(token.start, token.end))
 
     def string(self, token: Token) -> StringLiteral:
-        return StringLiteral(quoting.unquote(token.text), span=Span(token.start, token.end))
+        return StringLiteral(
+            quoting.unquote(token.text), quoting.escaped(token.text), span=Span(token.start, token.end)
+        )
 
     def positive(self, sign: Token, number: NumberLiteral) -> NumberLiteral:
         return replace(number, span=Span(sign.start, number.span.end))

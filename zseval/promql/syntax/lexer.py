@@ -73,10 +73,7 @@ class Problem(Exception):  # noqa: N818 - a signal between the modules here; the
 
     def as_error(self, text: str) -> ParseError:
         """The error for the user. Columns count bytes of UTF-8, as Prometheus counts them."""
-        before = text[: self.start]
-        line = before.count("\n") + 1
-        column = len(before[before.rfind("\n") + 1 :].encode("utf-8", "surrogatepass")) + 1
-        return ParseError(self.message, Position(line, column), text)
+        return ParseError(self.message, Position.of_bytes(text, self.start), text)
 
 
 class Token(NamedTuple):

@@ -45,8 +45,8 @@ def to_text(node: Expr) -> str:
     match node:
         case NumberLiteral():
             return _number(node)
-        case StringLiteral(value=value):
-            return _readable(quote(value))
+        case StringLiteral(value=value, escaped=escaped):
+            return _readable(escaped or quote(value))
         case VectorSelector():
             return _selector(node) + _at(node.at) + _extended(node) + _offset(node.offset)
         case MatrixSelector(selector=selector, range=width):

@@ -10,7 +10,7 @@ from math import inf, isinf
 
 from zseval.model.labels import quote
 
-__all__ = ["number", "quote_char", "unquote"]
+__all__ = ["escaped", "number", "quote_char", "unquote"]
 
 _SIMPLE = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v",
@@ -20,6 +20,7 @@ _ESCAPE = re.compile(
     r"\\(?:(?P<simple>[abfnrtv\\'\"])|(?P<octal>[0-7]{3})"
     r"|x(?P<byte>[0-9a-fA-F]{2})|u(?P<short>[0-9a-fA-F]{4})|U(?P<long>[0-9a-fA-F]{8}))"
 )
+_BYTE = re.compile("([\udc80-\udcff])")
 _OCTAL = re.compile(r"0(?:_?[0-7])+\Z")
 _LARGEST_INT = 2**63 - 1
 
@@ -30,11 +31,28 @@ def unquote(literal: str) -> str:
     Bytes written as `\xff` or octal form UTF-8 with their neighbours; what is no UTF-8 becomes the
     replacement character (Go keeps the bytes, and replaces them when it writes JSON).
     """
-    body = literal[1:-1]
-    if literal[0] == "`" or "\\" not in body:
-        return body
-    encoded = _ESCAPE.sub(_as_bytes, body).encode("utf-8", "surrogateescape")
-    return encoded.decode("utf-8", "replace")
+    if literal[0] == "`" or "\\" not in literal:
+        return literal[1:-1]
+    return _bytes_of(literal).decode("utf-8", "replace")
+
+
+def escaped(literal: str) -> str:
+    r"""The literal as Go prints it, `"a\xff"`, where it has bytes that are no UTF-8; else ""."""
+    if literal[0] == "`" or "\\" not in literal:
+        return ""
+    text = _bytes_of(literal).decode("utf-8", "surrogateescape")
+    parts = _BYTE.split(text)
+    if len(parts) == 1:
+        return ""
+    return '"' + "".join(map(_escaped_part, parts)) + '"'
+
+
+def _escaped_part(part: str) -> str:
+    return f"\\x{ord(part) - 0xDC00:02x}" if _BYTE.match(part) else quote(part)[1:-1]
+
+
+def _bytes_of(literal: str) -> bytes:
+    return _ESCAPE.sub(_as_bytes, literal[1:-1]).encode("utf-8", "surrogateescape")
 
 
 def _as_bytes(match: re.Match[str]) -> str:
