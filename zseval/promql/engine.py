@@ -20,7 +20,7 @@ from zseval.model.labels import METADATA_LABELS, quote
 from zseval.model.labelsets import LabelSets
 from zseval.model.matcher import Matcher
 from zseval.model.symbols import ScopedSymbols, SymbolTable
-from zseval.promql.errors import InvalidQueryError
+from zseval.promql.errors import EvaluationError, InvalidQueryError
 from zseval.promql.exec.context import CancelToken, Context, Limits, Query
 from zseval.promql.exec.extended import reach_of
 from zseval.promql.exec.memo import LabelMemo
@@ -201,7 +201,7 @@ class Engine:
 
         parsed, text = self._parse(expr)
         settings, limits = self._settings(lookback_ms), self._limits(timeout, cancel)
-        plan = build(parsed, evaluation, settings)
+        plan = _build(parsed, text, evaluation, settings)
         trace = Trace(plan.steps, self._clock, time_ms)
         result, error = None, ""
         try:
@@ -212,7 +212,7 @@ class Engine:
 
     def plan(self, expr: str | Expr, evaluation: Evaluation, *, lookback_ms: int | None = None) -> Plan:
         """The plan an evaluation would follow; `zseval.promql.plan.explain` prints it."""
-        return build(self._parse(expr)[0], evaluation, self._settings(lookback_ms))
+        return _build(*self._parse(expr), evaluation, self._settings(lookback_ms))
 
     def _settings(self, lookback_ms: int | None) -> Settings:
         starts = "use-start-timestamps" in self.features
@@ -239,10 +239,7 @@ class Engine:
         stats: bool,
     ) -> Result:
         settings = self._settings(lookback_ms)
-        try:
-            plan = build(expr, evaluation, settings)
-        except InvalidQueryError as error:
-            raise error.within(text) from None
+        plan = _build(expr, text, evaluation, settings)
         trace = Trace(plan.steps, self._clock) if stats else None
         return self._follow(plan, text, settings, limits, trace, is_range=evaluation.step_ms > 0)
 
@@ -298,6 +295,13 @@ class Engine:
         if found is None or found[0] != selection.epoch:  # renumbered in between: nothing fits any more
             return None
         return found[1].among(selection.ids)
+
+
+def _build(expr: Expr, text: str, evaluation: Evaluation, settings: Settings) -> Plan:
+    try:
+        return build(expr, evaluation, settings)
+    except InvalidQueryError as error:
+        raise error.within(text) from None
 
 
 def _value(plan: Plan, ctx: Context, *, is_range: bool) -> Result:

@@ -7,7 +7,7 @@ import threading
 from aiohttp import web
 
 from zseval.errors import PromQLError
-from zseval.promql.errors import ParseError
+from zseval.promql.errors import InvalidQueryError, ParseError
 from zseval.promql.explain.explanation import Explanation
 from zseval.promql.plan.build import Evaluation
 from zseval.web.envelope import invalid_parameter, success
@@ -47,7 +47,7 @@ class ExplainApi:
 
         try:
             made = await request.app[WORKERS].query(request, params.timeout(services.timeout), work)
-        except ParseError as error:
+        except (ParseError, InvalidQueryError) as error:
             raise invalid_parameter("query", error) from error
         except PromQLError as error:
             raise execution_error(error) from error
