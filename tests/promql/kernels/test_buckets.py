@@ -69,7 +69,8 @@ def test_a_quantile_and_its_forced_buckets_are_upstreams(
                 assert found.largest is not None
                 assert float(found.lowest[row, step]) == expected.lowest
                 assert float(found.highest[row, step]) == expected.highest
-                assert float(found.largest[row, step]) == expected.largest
+                # A difference of sums: the order of adding shows in the last digits.
+                assert same(float(found.largest[row, step]), expected.largest, 1e-9)
 
 
 @given(histograms(), EDGES, EDGES)
