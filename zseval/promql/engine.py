@@ -360,6 +360,9 @@ def _raw_matrix(root: Node, ctx: Context) -> Result:
     vector = evaluate_range_vector(root, ctx)
     samples = _single_window
     if isinstance(root, Window) and root.extension is not None:
+        if vector.histograms:
+            modifier = root.extension.value
+            raise EvaluationError(f"{modifier} modifier is not supported with histograms")
         samples = partial(edge_samples, reach=reach_of(root, ctx))
     parts = [(rows, *samples(windows)) for rows, windows in windows_of(vector, ctx)]
     widest = max((values.shape[1] for _, _, values, _ in parts), default=0)

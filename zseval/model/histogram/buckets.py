@@ -135,7 +135,8 @@ def upper_bounds(indices: Indices, schema: int, custom_values: tuple[float, ...]
     else:
         fractions = _fractions(schema)[wide & ((1 << schema) - 1)]
         exponents = (wide >> schema) + 1
-    found = np.ldexp(fractions, np.clip(exponents, -1100, 1100).astype(np.int32))
+    with np.errstate(over="ignore", under="ignore"):
+        found = np.ldexp(fractions, np.clip(exponents, -1100, 1100).astype(np.int32))
     # The last bucket of finite numbers ends at the largest; the next one holds infinities.
     last = (exponents == 1024) & (fractions == 1.0) | (exponents == 1025) & (fractions == 0.5)
     return np.where(last, _LARGEST, found)

@@ -131,7 +131,8 @@ def _like(lost: Histogram, layout: Histogram) -> Histogram:
 
 def _compensated(total: Values, term: Values, lost: Values) -> tuple[Values, Values]:
     """Neumaier's step on whole arrays."""
-    added = total + term
-    larger = np.abs(total) >= np.abs(term)
-    error = np.where(larger, (total - added) + term, (term - added) + total)
-    return added, np.where(np.isinf(added), 0.0, lost + error)
+    with np.errstate(over="ignore", invalid="ignore"):
+        added = total + term
+        larger = np.abs(total) >= np.abs(term)
+        error = np.where(larger, (total - added) + term, (term - added) + total)
+        return added, np.where(np.isinf(added), 0.0, lost + error)

@@ -7,80 +7,39 @@ Source: promql/functions.go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from zseval.model.arrays import Times, Values, no_histograms
+from zseval.model.arrays import no_histograms
 from zseval.model.histogram import CounterReset, Histogram, IncompatibleSchemaError
 from zseval.model.histogram.sums import mean_of, sum_of
 from zseval.model.labels import METRIC_NAME
-from zseval.model.staleness import is_stale
-from zseval.promql.annotations import Annotations
 from zseval.promql.exec.context import Context
+from zseval.promql.exec.histogram_extended import anchored, extended_rate
+from zseval.promql.exec.histogram_windows import Notes, RangeSource, Sample, Window, windows
 from zseval.promql.exec.vector import Vector
-from zseval.tsdb.frame import Frame, HistogramFrame
+from zseval.promql.kernels.extended import Reach
 
-__all__ = ["RangeSource", "over_histograms"]
+__all__ = ["over_histograms"]
 
-Sample: TypeAlias = "float | Histogram"
-
-
-@dataclass(frozen=True, slots=True)
-class _Notes:
-    """Where annotations about one series go."""
-
-    annotations: Annotations
-    name: str
-    start: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Window:
-    """(start, end], ms: the samples of one series, floats and histograms apart, each in time order."""
-
-    start: int
-    end: int
-    float_times: Times
-    floats: Values
-    times: Times
-    histograms: list[Histogram]
-
-    def samples(self) -> list[tuple[int, Sample]]:
-        """All in time order."""
-        both: list[tuple[int, Sample]] = list(
-            zip(self.float_times.tolist(), self.floats.tolist(), strict=True)
-        )
-        both += zip(self.times.tolist(), self.histograms, strict=True)
-        return sorted(both, key=lambda sample: sample[0])
-
-
-class RangeSource(Protocol):
-    """What over_histograms needs to know of a range vector."""
-
-    frames: Sequence[Frame]
-    histograms: Sequence[HistogramFrame]
-    ends: Times
-    width: int
-
-
-_Function: TypeAlias = Callable[[_Window, _Notes], "Sample | None"]
+_Function: TypeAlias = Callable[[Window, Notes], "Sample | None"]
 
 
 def over_histograms(name: str, result: Vector, source: RangeSource, ctx: Context, start: int) -> Vector:
     """The result of a range function, right where windows hold histograms. start: of the range vector."""
     values, present = result.values.copy(), result.mask().copy()
     made = no_histograms(values.shape)
-    function = _FUNCTIONS.get(name)
+    function = _FUNCTIONS.get(name) if source.reach is None else _extended(name, source.reach)
     names = result.labels.column(METRIC_NAME)
     for frame in source.histograms:
         ctx.query.limits.check()
         row = frame.row
-        notes = _Notes(ctx.query.annotations, ctx.query.symbols.text(int(names[row])), start)
-        for step, window in _windows(frame, source):
+        notes = Notes(ctx.query.annotations, ctx.query.symbols.text(int(names[row])), start)
+        for step, window in windows(frame, source):
             if function is None:
                 if len(window.floats):
                     notes.annotations.ignored_in_range(notes.name, start)
@@ -94,56 +53,38 @@ def over_histograms(name: str, result: Vector, source: RangeSource, ctx: Context
     return replace(result, values=values, present=present, histograms=made)
 
 
-def _windows(frame: HistogramFrame, source: RangeSource) -> list[tuple[int, _Window]]:
-    """The windows of one series that hold a histogram, by step."""
-    keep = np.array([not each.is_stale for each in frame.values], dtype=np.bool_)
-    times, histograms = frame.times[keep], frame.values[keep]
-    float_times, floats = _floats(source.frames, frame.row)
-    found = []
-    for step, end in enumerate(source.ends.tolist()):
-        edges = [end - source.width, end]
-        low, high = np.searchsorted(times, edges, side="right").tolist()
-        if low == high:
-            continue
-        first, last = np.searchsorted(float_times, edges, side="right").tolist()
-        part = slice(low, high)
-        window = _Window(
-            end - source.width,
-            end,
-            float_times[first:last],
-            floats[first:last],
-            times[part],
-            histograms[part].tolist(),
-        )
-        found.append((step, window))
-    return found
+def _extended(name: str, reach: Reach) -> _Function:
+    """Over a range that is anchored or smoothed."""
+    if name in ("rate", "increase", "delta"):
+        return lambda window, notes: extended_rate(window, notes, reach, name)
+    counts = _is_reset if name == "resets" else _is_change
 
+    def apply(window: Window, _notes: Notes) -> Sample | None:
+        samples = [value for _, value in anchored(window, reach)]
+        return float(sum(counts(*pair) for pair in pairwise(samples))) if samples else None
 
-def _floats(frames: Sequence[Frame], row: int) -> tuple[Times, Values]:
-    """The float samples of one series, without staleness markers."""
-    for frame in frames:
-        places = np.flatnonzero(frame.rows == row)
-        if len(places):
-            place = places[0]
-            count = frame.values.shape[1] if frame.counts is None else int(frame.counts[place])
-            times = (frame.times if frame.is_dense else frame.times[place])[:count]
-            values = frame.values[place, :count]
-            keep = ~is_stale(np.ascontiguousarray(values))
-            return times[keep], values[keep]
-    return np.zeros(0, dtype=np.int64), np.zeros(0)
+    return apply
 
 
 def _extrapolated(*, counter: bool, per_second: bool) -> _Function:
-    def apply(window: _Window, notes: _Notes) -> Sample | None:
+    def apply(window: Window, notes: Notes) -> Sample | None:
         if len(window.floats):
             notes.annotations.mixed_types(notes.name, notes.start)
             return None
-        if len(window.histograms) < 2:
+        points = window.histograms
+        value = _difference(window, notes, counter=counter) if len(points) > 1 else None
+        if value is None and len(points) > 1:
             return None
-        value = _difference(window.histograms, notes, counter=counter)
+        first_time, last_time, began = int(window.times[0]), int(window.times[-1]), int(window.began[0])
+        if counter and window.start < began < first_time:
+            # The counter began inside the window, at zero: the first sample is part of the increase.
+            value = points[0] if value is None else _with_first(value, points[0], notes)
+            factor = _stretch(window, 0.0, (last_time - began) / 1000.0)
+        elif value is not None:
+            to_start = _to_start(window, value.count, counter=counter)
+            factor = _stretch(window, to_start, (last_time - first_time) / 1000.0)
         if value is None:
             return None
-        factor = _extrapolation(window, value.count, counter=counter)
         if per_second:
             factor /= (window.end - window.start) / 1000.0
         return value * factor
@@ -151,32 +92,69 @@ def _extrapolated(*, counter: bool, per_second: bool) -> _Function:
     return apply
 
 
-def _extrapolation(window: _Window, increase: float, *, counter: bool) -> float:
-    """How much more the whole window has than the time between its first and last sample."""
-    times = window.times
-    to_start = float(times[0] - window.start) / 1000.0
-    to_end = float(window.end - times[-1]) / 1000.0
-    sampled = float(times[-1] - times[0]) / 1000.0
-    between = sampled / (len(times) - 1)
-    if to_start >= between * 1.1:
-        to_start = between / 2
+def _with_first(value: Histogram, first: Histogram, notes: Notes) -> Histogram | None:
+    try:
+        found = value.plus(first)
+    except IncompatibleSchemaError:
+        notes.annotations.mixed_schemas(notes.name, notes.start)
+        return None
+    if found.reconciled:
+        notes.annotations.reconciled_bounds("addition", notes.start)
+    return found.value
+
+
+def _between_samples(window: Window) -> float:
+    """Seconds from one sample to the next, on average."""
+    return float(window.times[-1] - window.times[0]) / 1000.0 / max(len(window.times) - 1, 1)
+
+
+def _to_start(window: Window, increase: float, *, counter: bool) -> float:
+    """Seconds before the first sample that are taken to be like those after it."""
+    sampled = float(window.times[-1] - window.times[0]) / 1000.0
+    to_start = float(window.times[0] - window.start) / 1000.0
+    if to_start >= _between_samples(window) * 1.1:
+        to_start = _between_samples(window) / 2
     if counter and increase > 0 and window.histograms[0].count >= 0:
         # A counter begins at zero: it cannot have been less before its first sample.
         to_start = min(to_start, sampled * (window.histograms[0].count / increase))
-    if to_end >= between * 1.1:
-        to_end = between / 2
+    return to_start
+
+
+def _stretch(window: Window, to_start: float, sampled: float) -> float:
+    """How much more the whole window has than the seconds `sampled`."""
+    to_end = float(window.end - window.times[-1]) / 1000.0
+    if to_end >= _between_samples(window) * 1.1:
+        to_end = _between_samples(window) / 2
     return (sampled + to_start + to_end) / sampled if sampled else 1.0
 
 
-def _difference(points: list[Histogram], notes: _Notes, *, counter: bool) -> Histogram | None:
+def _resets(window: Window, row: int) -> bool:
+    """Whether the histogram at a row above 0 comes after a reset, by its start time or by its counts."""
+    times, began = window.times, window.began
+    if starts_anew(int(began[row - 1]), int(times[row - 1]), int(began[row]), int(times[row])):
+        return True
+    return window.histograms[row].is_reset_after(window.histograms[row - 1])
+
+
+def starts_anew(before: int, before_time: int, start: int, time: int) -> bool:
+    """Whether a counter that began at `start` is another than that of the sample before (times in ms).
+
+    Beginning exactly at the sample before it means a delta, but only where that one's own start is sound.
+    """
+    if start == 0 or start >= time or start < before_time:
+        return False
+    return start > before_time or (before != 0 and before < before_time)
+
+
+def _difference(window: Window, notes: Notes, *, counter: bool) -> Histogram | None:
     """From the first to the last, with what was lost to counter resets."""
-    told, name, start = notes.annotations, notes.name, notes.start
+    told, name, start, points = notes.annotations, notes.name, notes.start, window.histograms
     first, last = points[0], points[-1]
     custom = first.is_custom
     if counter:
         if any(each.is_gauge for each in points):
             told.not_a_counter(name, start)
-        if points[1].is_reset_after(first):
+        if _resets(window, 1):
             first = Histogram(schema=points[1].schema, custom_values=points[1].custom_values)
             custom = points[1].is_custom
     if any(each.is_custom is not custom for each in points[1:]):
@@ -187,16 +165,11 @@ def _difference(points: list[Histogram], notes: _Notes, *, counter: bool) -> His
         total = last.reduced(min(each.schema for each in (first, *(points[1:] if counter else (last,)))))
     try:
         found = total.minus(first)
-        total, previous = found.value, first
+        total = found.value
         if found.reconciled:
             told.reconciled_bounds("subtraction", start)
-        for each in points[1:] if counter else ():
-            if each.is_reset_after(previous):
-                found = total.plus(previous)
-                total = found.value
-                if found.reconciled:
-                    told.reconciled_bounds("addition", start)
-            previous = each
+        if counter:
+            total = _with_lost(total, first, window, notes)
     except IncompatibleSchemaError:
         told.mixed_schemas(name, start)
         return None
@@ -205,17 +178,35 @@ def _difference(points: list[Histogram], notes: _Notes, *, counter: bool) -> His
     return total.with_hint(CounterReset.GAUGE).compact()
 
 
+def _with_lost(total: Histogram, first: Histogram, window: Window, notes: Notes) -> Histogram:
+    """With what the counter had at each reset; first: what it is taken to have begun with."""
+    times, began, points = window.times.tolist(), window.began.tolist(), window.histograms
+    overlaps = 0
+    for row in range(1, len(points)):
+        previous = first if row == 1 else points[row - 1]
+        overlaps += began[row] != 0 and began[row] < times[row - 1] and began[row] != began[row - 1]
+        anew = starts_anew(began[row - 1], times[row - 1], began[row], times[row])
+        if anew or points[row].is_reset_after(previous):
+            found = total.plus(previous)
+            total = found.value
+            if found.reconciled:
+                notes.annotations.reconciled_bounds("addition", notes.start)
+    if overlaps:
+        notes.annotations.start_time_overlap(notes.name, 1, notes.start)
+    return total
+
+
 def _instant(*, counter: bool) -> _Function:
     """irate (counter) and idelta: from the last two samples."""
 
-    def apply(window: _Window, notes: _Notes) -> Sample | None:
+    def apply(window: Window, notes: Notes) -> Sample | None:
         samples = window.samples()[-2:]
         if len(samples) < 2:
             return None
         (before, first), (after, last) = samples
         seconds = (after - before) / 1000.0
         if isinstance(first, Histogram) and isinstance(last, Histogram):
-            value = _last_difference(first, last, notes, counter=counter)
+            value = _last_difference(window, first, last, notes, counter=counter)
             return value / seconds if counter and value is not None else value
         if isinstance(first, Histogram) or isinstance(last, Histogram):
             notes.annotations.mixed_types(notes.name, notes.start)
@@ -227,14 +218,16 @@ def _instant(*, counter: bool) -> _Function:
     return apply
 
 
-def _last_difference(first: Histogram, last: Histogram, notes: _Notes, *, counter: bool) -> Histogram | None:
+def _last_difference(
+    window: Window, first: Histogram, last: Histogram, notes: Notes, *, counter: bool
+) -> Histogram | None:
     told = notes.annotations
     if counter and (first.is_gauge or last.is_gauge):
         told.not_a_counter(notes.name, notes.start)
     if not counter and not (first.is_gauge and last.is_gauge):
         told.not_a_gauge(notes.name, notes.start)
     value = last
-    if not counter or not last.is_reset_after(first):
+    if not counter or not _resets(window, len(window.histograms) - 1):
         try:
             found = last.minus(first)
         except IncompatibleSchemaError:
@@ -249,7 +242,7 @@ def _last_difference(first: Histogram, last: Histogram, notes: _Notes, *, counte
 def _total(*, mean: bool) -> _Function:
     """sum_over_time and avg_over_time."""
 
-    def apply(window: _Window, notes: _Notes) -> Sample | None:
+    def apply(window: Window, notes: Notes) -> Sample | None:
         if len(window.floats):
             notes.annotations.mixed_types(notes.name, notes.start)
             return None
@@ -270,7 +263,7 @@ def _total(*, mean: bool) -> _Function:
 def _steps(counts: Callable[[Sample, Sample], bool]) -> _Function:
     """How often one sample after another is a step that counts."""
 
-    def apply(window: _Window, _notes: _Notes) -> Sample | None:
+    def apply(window: Window, _notes: Notes) -> Sample | None:
         samples = [value for _, value in window.samples()]
         pairs = pairwise(samples)
         return float(sum(counts(before, after) for before, after in pairs))
@@ -292,7 +285,14 @@ def _is_change(before: Sample, after: Sample) -> bool:
     return after != before and not (np.isnan(after) and np.isnan(before))
 
 
-def _count(window: _Window, _notes: _Notes) -> Sample | None:
+def _count_resets(window: Window, notes: Notes) -> Sample | None:
+    """By start times too, where all samples are histograms."""
+    if len(window.floats):
+        return _steps(_is_reset)(window, notes)
+    return float(sum(_resets(window, row) for row in range(1, len(window.histograms))))
+
+
+def _count(window: Window, _notes: Notes) -> Sample | None:
     return float(len(window.floats) + len(window.histograms))
 
 
@@ -308,7 +308,7 @@ _FUNCTIONS: dict[str, _Function] = {
     "last_over_time": lambda window, _notes: window.samples()[-1][1],
     "present_over_time": lambda _window, _notes: 1.0,
     "rate": _extrapolated(counter=True, per_second=True),
-    "resets": _steps(_is_reset),
+    "resets": _count_resets,
     "sum_over_time": _total(mean=False),
     "ts_of_first_over_time": lambda window, _notes: window.samples()[0][0] / 1000.0,
     "ts_of_last_over_time": lambda window, _notes: window.samples()[-1][0] / 1000.0,

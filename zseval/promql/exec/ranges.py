@@ -19,6 +19,7 @@ from zseval.promql.exec.histogram_ranges import over_histograms
 from zseval.promql.exec.select import assemble
 from zseval.promql.exec.vector import SAME_LABELSET, Vector, without_names
 from zseval.promql.functions import Function, RangeKernel
+from zseval.promql.kernels.extended import Reach
 from zseval.promql.kernels.windows import Windows, compact
 from zseval.tsdb.frame import Frame, HistogramFrame
 from zseval.tsdb.start_times import StartTimes
@@ -40,10 +41,10 @@ class RangeVector:
     """What a range function reads: samples of S series, and the left-open window of each step.
 
     ends: int64[K], ms.  width: ms.  drop_name: as in Vector.  starts: start times of samples, if any.
-    histograms: as in Selection.
+    histograms: as in Selection.  reach: of an anchored or smoothed range, whose windows are wider.
     """
 
-    __slots__ = ("drop_name", "ends", "frames", "histograms", "labels", "starts", "width")
+    __slots__ = ("drop_name", "ends", "frames", "histograms", "labels", "reach", "starts", "width")
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class RangeVector:
         drop_name: Mask | None = None,
         starts: StartTimes | None = None,
         histograms: Sequence[HistogramFrame] = (),
+        reach: Reach | None = None,
     ) -> None:
         self.labels = labels
         self.frames = frames
@@ -62,6 +64,7 @@ class RangeVector:
         self.drop_name = drop_name
         self.starts = starts
         self.histograms = histograms
+        self.reach = reach
 
 
 def windows_of(vector: RangeVector, ctx: Context) -> Iterator[tuple[Rows, Windows]]:

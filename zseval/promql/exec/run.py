@@ -17,7 +17,7 @@ from zseval.promql.exec.histogram_binary import TRIM, negated
 from zseval.promql.exec.info import info
 from zseval.promql.exec.ranges import RangeVector
 from zseval.promql.exec.select import info_times, sample_times, select, window_ends
-from zseval.promql.exec.selected_histograms import with_resets_told
+from zseval.promql.exec.selected_histograms import selected_histograms
 from zseval.promql.exec.started import start_timestamps
 from zseval.promql.exec.subquery import subquery
 from zseval.promql.exec.vector import Vector, drop_names
@@ -119,9 +119,7 @@ def _range_vector(node: Node, ctx: Context) -> RangeVector:
         case Window():
             selection = ctx.query.selections[node.read]
             ends = window_ends(node, ctx)
-            histograms = selection.histograms
-            if ctx.totals_only:
-                histograms = tuple(replace(each, values=with_resets_told(each.values)) for each in histograms)
+            histograms = selected_histograms(selection, ctx)
             return RangeVector(
                 selection.labels,
                 selection.frames,

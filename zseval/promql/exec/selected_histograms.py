@@ -12,9 +12,9 @@ from zseval.model.histogram import CounterReset, Histogram
 from zseval.promql.exec.context import Context
 from zseval.promql.exec.vector import Vector
 from zseval.promql.kernels.windows import last_rows, take_times
-from zseval.tsdb.frame import Frame, Selection
+from zseval.tsdb.frame import Frame, HistogramFrame, Selection
 
-__all__ = ["with_histograms", "with_resets_told"]
+__all__ = ["selected_histograms", "with_histograms", "with_resets_told"]
 
 _NEVER = np.iinfo(np.int64).min
 
@@ -44,6 +44,13 @@ def with_histograms(
     if times:
         return vector.with_values(values, present)
     return replace(vector, values=values, present=present, histograms=histograms)
+
+
+def selected_histograms(selection: Selection, ctx: Context) -> tuple[HistogramFrame, ...]:
+    """The histograms of a selection as range functions see them."""
+    if not ctx.totals_only:
+        return selection.histograms
+    return tuple(replace(each, values=with_resets_told(each.values)) for each in selection.histograms)
 
 
 def _float_times(frames: Sequence[Frame], row: int, ends: Times) -> Times:
