@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from zseval.model.histogram import Histogram
 from zseval.promql.engine import Engine
 from zseval.promql.errors import ParseError
 from zseval.promql.explain.explanation import Explanation
@@ -183,3 +184,17 @@ def test_the_explained_result_is_that_of_the_query(engine: Engine) -> None:
 def test_what_cannot_be_parsed_is_an_error(engine: Engine) -> None:
     with pytest.raises(ParseError):
         _explain(engine, "sum(")
+
+
+def test_native_histograms_are_shown_as_text() -> None:
+    db = TSDB()
+    histogram = Histogram.parse("{{schema:0 sum:3 count:3 buckets:[1 2]}}")
+    for at in (0, 15, 30):
+        db.append_histogram({"__name__": "h"}, histogram, at)
+    engine = Engine(db)
+    explanation = engine.explain("h[1m]", 30)
+    (value,) = explanation.root.values
+    assert (value.samples, value.histogram) == (3, str(histogram))
+    assert engine.explain("h", 30).root.values[0].histogram == str(histogram)
+    assert engine.explain("h > 3", 30).reasons == ["> does not compare native histograms"]
+    assert engine.instant_at("h[1m]", 30_000, stats=True).stats is not None

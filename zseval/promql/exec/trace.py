@@ -3,18 +3,19 @@
 A query that is not traced pays one look at `None` a node. Samples are counted as upstream counts them
 (docs/querying/api.md, query statistics): an instant selector touches one sample a series and step, a
 range vector all of its window at every step, and what a subquery evaluates inside counts only as read.
+A native histogram counts as one sample; upstream counts it by its size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from zseval.errors import PromQLError
-from zseval.model.arrays import Rows, Values
+from zseval.model.arrays import Histograms, Rows, Values, no_histograms
 from zseval.model.labelsets import LabelSets
 from zseval.promql.exec.context import Context
 from zseval.promql.exec.ranges import RangeVector, windows_of
@@ -30,12 +31,15 @@ Counts = npt.NDArray[np.int64]
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
     """What a node gave at one step, N series: labels, values float64[N], and for a range vector how many
-    samples each has in its window, intp[N], the last of which is its value."""
+    samples each has in its window, intp[N], the last of which is its value.
+
+    histograms: object[N], the native histogram of each that is one, None of the others; or None."""
 
     labels: LabelSets
     values: Values
     counts: Rows | None = None
     time_ms: int = 0
+    histograms: Histograms | None = None
 
 
 @dataclass(slots=True)
@@ -192,7 +196,10 @@ class Trace:
         inner = frame.read  # of a subquery, at its own steps
         counted = _Frame(ctx.steps.count)
         column = None if self._shown_ms is None else self._column(ctx.steps)
-        rows, counts, values = [], [], []
+        seen = np.zeros(len(vector.labels), dtype=np.bool_)
+        counts = np.zeros(len(vector.labels), dtype=np.intp)
+        values = np.zeros(len(vector.labels))
+        last = no_histograms((len(vector.labels),))
         for part, windows in windows_of(vector, ctx):
             shape = (len(part), ctx.steps.count)
             low, high = np.broadcast_to(windows.lo, shape), np.broadcast_to(windows.hi, shape)
@@ -200,18 +207,32 @@ class Trace:
             counted.loaded += held.sum(axis=0)
             fresh = high - np.maximum(low, np.concatenate([low[:, :1], high[:, :-1]], axis=1))
             counted.read += np.maximum(fresh, 0).sum(axis=0)
-            record.series += int(held.any(axis=1).sum())
+            seen[part] |= held.any(axis=1)
             if column is not None:
                 full = np.flatnonzero(held[:, column])
-                rows.append(part[full])
-                counts.append(held[full, column])
-                values.append(windows.values[full, high[full, column] - 1])
+                counts[part[full]] = held[full, column]
+                values[part[full]] = windows.values[full, high[full, column] - 1]
+        for histograms in vector.histograms:
+            kept = np.array([not each.is_stale for each in histograms.values], dtype=np.bool_)
+            times, own = histograms.times[kept], histograms.values[kept]
+            low = np.searchsorted(times, vector.ends - np.int64(vector.width), side="right")
+            high = np.searchsorted(times, vector.ends, side="right")
+            counted.loaded += high - low
+            counted.read += np.maximum(high - np.maximum(low, np.concatenate([low[:1], high[:-1]])), 0)
+            seen[histograms.row] |= bool((high > low).any())
+            if column is not None and high[column] > low[column]:
+                counts[histograms.row] += high[column] - low[column]
+                last[histograms.row] = own[high[column] - 1]
+        record.series = int(seen.sum())
         if isinstance(node, Subquery):
             counted.read = _read_inside(inner, node, vector)
         frame.loaded, frame.read = counted.loaded, counted.read
         record.samples = int(counted.loaded.sum())
         if column is not None:
-            record.shown = _shown_windows(vector.labels, rows, counts, values, ctx, column)
+            rows = np.flatnonzero(counts)
+            labels = _readable(vector.labels.take(rows), ctx)
+            time_ms = int(ctx.steps.times[column])
+            record.shown = Shown(labels, values[rows], counts[rows], time_ms, last[rows])
 
 
 def _read_inside(inner: Counts, node: Subquery, vector: RangeVector) -> Counts:
@@ -236,25 +257,9 @@ def _shown(vector: Vector, ctx: Context, column: int) -> Shown | None:
         return None
     rows = np.flatnonzero(vector.mask()[:, column])
     time_ms = int(ctx.steps.times[column])
-    return Shown(_readable(vector.labels.take(rows), ctx), vector.values[rows, column], None, time_ms)
-
-
-def _shown_windows(
-    labels: LabelSets,
-    rows: Sequence[Rows],
-    counts: Sequence[Rows],
-    values: Sequence[Values],
-    ctx: Context,
-    column: int,
-) -> Shown:
-    chosen = np.concatenate([np.zeros(0, dtype=np.intp), *rows])
-    order = np.argsort(chosen, kind="stable")
-    return Shown(
-        _readable(labels.take(chosen[order]), ctx),
-        np.concatenate([np.zeros(0), *values])[order],
-        np.concatenate([np.zeros(0, dtype=np.intp), *counts])[order],
-        int(ctx.steps.times[column]),
-    )
+    histograms = None if vector.histograms is None else vector.histograms[rows, column]
+    labels = _readable(vector.labels.take(rows), ctx)
+    return Shown(labels, vector.values[rows, column], None, time_ms, histograms)
 
 
 def _readable(labels: LabelSets, ctx: Context) -> LabelSets:

@@ -73,7 +73,10 @@ def _outcome(node: Node, trace: Trace) -> Outcome:
 def _values(shown: Shown) -> tuple[Value, ...]:
     labels = [shown.labels[row] for row in range(min(len(shown.labels), _KEPT_VALUES))]
     counts = [None] * len(labels) if shown.counts is None else shown.counts[:_KEPT_VALUES].tolist()
-    return tuple(map(Value, labels, shown.values[:_KEPT_VALUES].tolist(), counts))
+    histograms = [""] * len(labels)
+    if shown.histograms is not None:
+        histograms = ["" if each is None else str(each) for each in shown.histograms[:_KEPT_VALUES]]
+    return tuple(map(Value, labels, shown.values[:_KEPT_VALUES].tolist(), counts, histograms))
 
 
 def _excerpt(node: Node, text: str) -> str:

@@ -18,18 +18,27 @@ _WIDEST = 100
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A series of a node at the step shown; samples: in its window, where the node is a range vector."""
+    """A series of a node at the step shown.
+
+    samples: in its window, where the node is a range vector, and value the last of them.
+    histogram: the text of a native histogram, which then is the value; else "".
+    """
 
     labels: Labels
     value: float
     samples: int | None = None
+    histogram: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.histogram or format_f(self.value)
 
     def __str__(self) -> str:
         rest = self.labels.without(METRIC_NAME)
         series = f"{self.labels.name}{rest if rest or not self.labels.name else ''}"
         if self.samples is None:
-            return f"{series} {format_f(self.value)}"
-        return f"{series} {_some(self.samples)}, the last {format_f(self.value)}"
+            return f"{series} {self.text}"
+        return f"{series} {_some(self.samples)}, the last {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +136,7 @@ class Explanation:
 
 
 def _value_json(value: Value) -> dict[str, object]:
-    made: dict[str, object] = {"metric": value.labels.to_dict(), "value": format_f(value.value)}
+    made: dict[str, object] = {"metric": value.labels.to_dict(), "value": value.text}
     return made if value.samples is None else {**made, "samples": value.samples}
 
 

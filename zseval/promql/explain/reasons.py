@@ -94,8 +94,7 @@ def _call(node: Call, inputs: Sequence[Outcome]) -> str:
     if node.function.kind is Kind.RANGE:
         samples = next(each for each in inputs if isinstance(each.node, Window | Subquery))
         return _too_few(name, samples)
-    given = [each for each in inputs if each.count]
-    if not given:
+    if not any(each.count for each in inputs):
         return ""
     if name in ("absent", "absent_over_time"):
         return f"{name}() has a value only where its argument has none"
@@ -140,6 +139,11 @@ def _comparison(node: Binary, inputs: Sequence[Outcome]) -> str:
     vector, scalar = (inputs[1], inputs[0]) if node.lhs_scalar else (inputs[0], inputs[1])
     if not vector.count or scalar.shown is None or not len(scalar.shown.values):
         return ""
+    if node.op not in COMPARISON:
+        return f"{node.op} makes no value of native histograms and a number"
+    assert vector.shown is not None
+    if vector.shown.histograms is not None:
+        return f"{node.op} does not compare native histograms"
     limit = format_f(float(scalar.shown.values[0]))
     test = f"{limit} {node.op} value" if node.lhs_scalar else f"value {node.op} {limit}"
     return f"{test} holds for none of {vector.count} series: they are {vector.span_of_values()}"
