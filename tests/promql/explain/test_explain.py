@@ -103,6 +103,11 @@ def _explain(engine: Engine, expr: str) -> Explanation:
         ("absent(up)", "absent() has a value only where its argument has none"),
         ("absent_over_time(up[5m])", "absent_over_time() has a value only where its argument has none"),
         ("topk(0, up)", "topk() of 0 series is none"),
+        ("(up / 0) < 0", "value < 0 holds for none of 2 series: they are +Inf, or NaN"),
+        (
+            'info(up, {zone="x"})',
+            'no info series of {__name__="target_info",zone="x"} goes with its argument',
+        ),
         (
             "histogram_quantile(0.9, up)",
             "no series of its argument is a histogram bucket with a label le",
@@ -196,5 +201,8 @@ def test_native_histograms_are_shown_as_text() -> None:
     (value,) = explanation.root.values
     assert (value.samples, value.histogram) == (3, str(histogram))
     assert engine.explain("h", 30).root.values[0].histogram == str(histogram)
+    assert engine.explain("abs(h)", 30).reasons == [
+        "abs() takes floats; all series of its argument are native histograms"
+    ]
     assert engine.explain("h > 3", 30).reasons == ["> does not compare native histograms"]
     assert engine.instant_at("h[1m]", 30_000, stats=True).stats is not None

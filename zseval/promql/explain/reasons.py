@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from zseval.model.duration import format_duration
 from zseval.model.labels import METRIC_NAME
 from zseval.model.number import format_f
@@ -17,6 +19,7 @@ from zseval.promql.plan.nodes import (
     Aggregate,
     Binary,
     Call,
+    Info,
     Node,
     SampleTimes,
     Select,
@@ -44,9 +47,18 @@ class Outcome:
     def span_of_values(self) -> str:
         """`2`, or `between 1 and 3`."""
         assert self.shown is not None
-        values = self.shown.values
+        values = self.shown.values[~np.isnan(self.shown.values)]
+        if not len(values):
+            return "NaN"
         low, high = format_f(float(values.min())), format_f(float(values.max()))
-        return low if low == high else f"between {low} and {high}"
+        text = low if low == high else f"between {low} and {high}"
+        return text if len(values) == len(self.shown.values) else f"{text}, or NaN"
+
+    def are_histograms(self) -> bool:
+        """Whether every series is a native histogram."""
+        if self.shown is None or self.shown.histograms is None:
+            return False
+        return all(each is not None for each in self.shown.histograms)
 
 
 def why_empty(
@@ -68,6 +80,9 @@ def why_empty(
             return _aggregation(node, inputs)
         case Call():
             return _call(node, inputs)
+        case Info() if inputs[0].count:
+            asked = ",".join(map(str, (*node.names, *node.labels)))
+            return f"no info series of {{{asked}}} goes with its argument"
         case _:
             return ""
 
@@ -102,6 +117,8 @@ def _call(node: Call, inputs: Sequence[Outcome]) -> str:
         return "no series of its argument is a histogram bucket with a label le"
     if name.startswith("histogram_"):
         return f"{name}() takes native histograms; no series of its argument is one"
+    if any(each.are_histograms() for each in inputs):
+        return f"{name}() takes floats; all series of its argument are native histograms"
     return ""
 
 
