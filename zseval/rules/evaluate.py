@@ -160,7 +160,8 @@ class GroupState:
 
     def _evaluate_rule(self, state: RuleState, now_ms: int, result: _Gathered) -> None:
         at_ms = now_ms - self.query_offset_ms
-        vector = _vector(self.surroundings.querier.instant_at(state.rule.expr, at_ms))
+        found = self.surroundings.querier.instant_at(state.rule.expr, at_ms)
+        vector = _vector(found, records=state.book is None)
         if state.book is None:
             samples = _recorded(state.rule, self.group, vector)
         else:
@@ -260,11 +261,17 @@ def _identity(rule: Rule, group: Group) -> tuple[str, tuple[tuple[str, str], ...
     return (rule.name, tuple(sorted(group.labels_of(rule).items())))
 
 
-def _vector(result: Result) -> Samples:
-    """Raises RuleError for a value that is neither an instant vector nor a scalar."""
+def _vector(result: Result, *, records: bool) -> Samples:
+    """Raises RuleError for a value that is neither an instant vector nor a scalar, or cannot be recorded.
+
+    A native histogram is worth 0 to an alert, as it is to upstream's.
+    """
     match result.type:
         case ValueType.VECTOR:
-            return result.samples()
+            histograms = [(labels, 0.0) for labels, _ in result.histogram_samples()]
+            if histograms and records:
+                raise RuleError("recording native histograms is not supported yet")
+            return result.samples() + histograms
         case ValueType.SCALAR:
             return [(Labels(), result.scalar())]
         case _:

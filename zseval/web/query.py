@@ -224,6 +224,7 @@ def _truncated(result: Result, limit: int) -> Result:
         labels=result.labels.take(rows),
         values=result.values[:limit],
         present=None if result.present is None else result.present[:limit],
+        histograms=None if result.histograms is None else result.histograms[:limit],
         times=result.times if result.times.ndim == 1 else result.times[:limit],
     )
 

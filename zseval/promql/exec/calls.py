@@ -110,13 +110,15 @@ def _clamp(_node: Call, args: Sequence[Vector], _strings: Sequence[str], ctx: Co
 def _sorted(node: Call, args: Sequence[Vector], strings: Sequence[str], ctx: Context) -> Vector:
     """Instant vectors only: a matrix is sorted by labels in any case, which is warned about."""
     name, vector = node.function.name, args[0]
+    if not name.startswith("sort_by_label"):
+        vector = vector.floats()
     if ctx.steps.count != 1:
         ctx.query.annotations.sort_in_range_query(node.span.start)
         return vector
     descending = name.endswith("_desc")
     if name.startswith("sort_by_label"):
         return sort_by_label(vector, strings, ctx, descending=descending)
-    return sort_by_value(vector.floats(), descending=descending)
+    return sort_by_value(vector, descending=descending)
 
 
 def _extreme_of(node: Call, args: Sequence[Vector], _strings: Sequence[str], ctx: Context) -> Vector:
