@@ -1,0 +1,85 @@
+"""Where two answers differ: to a relative 1e-9, and to rounding of what went in where that is more.
+
+An answer is the `data` object of the HTTP API, or {"error": text}. Errors are compared as errors.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+__all__ = ["RELATIVE", "Answer", "by_labels", "close", "difference", "numbers"]
+
+RELATIVE = 1e-9
+
+Answer = dict[str, Any]
+Close = Callable[[float, float], bool]
+
+
+def close(theirs: float, ours: float) -> bool:
+    """The same number; NaN is NaN, and infinities have a sign."""
+    if math.isnan(theirs) or math.isnan(ours):
+        return math.isnan(theirs) and math.isnan(ours)
+    return math.isclose(theirs, ours, rel_tol=RELATIVE, abs_tol=1e-300)
+
+
+def difference(theirs: Answer, ours: Answer, same: Close = close) -> str | None:
+    """What differs, in words; None where the answers are equal. The order of series does not count."""
+    if "error" in theirs or "error" in ours:
+        if "error" in theirs and "error" in ours:
+            return None
+        return f"Prometheus {_brief(theirs)}, zseval {_brief(ours)}"
+    if theirs["resultType"] != ours["resultType"]:
+        return f"Prometheus a {theirs['resultType']}, zseval a {ours['resultType']}"
+    expected, got = by_labels(theirs), by_labels(ours)
+    if len(expected) != len(theirs["result"]) and theirs["resultType"] in ("vector", "matrix"):
+        return "Prometheus has two results with the same labels"
+    if expected.keys() != got.keys():
+        only = [f"only Prometheus {key}" for key in expected.keys() - got.keys()]
+        only += [f"only zseval {key}" for key in got.keys() - expected.keys()]
+        return "; ".join(sorted(only)[:4])
+    for key, points in expected.items():
+        found = _points(points, got[key], same)
+        if found:
+            return f"{key} {found}"
+    return None
+
+
+def by_labels(answer: Answer) -> dict[str, list[list[Any]]]:
+    """Points [[time, text], ...] by the JSON text of the labels."""
+    if answer["resultType"] in ("scalar", "string"):
+        return {"": [answer["result"]]}
+    return {
+        json.dumps(each["metric"], sort_keys=True): each.get("values") or [each["value"]]
+        for each in answer["result"]
+    }
+
+
+def numbers(answer: Answer) -> list[float]:
+    """Every value of an answer."""
+    if answer.get("resultType") not in ("scalar", "vector", "matrix"):
+        return []
+    return [float(text) for points in by_labels(answer).values() for _, text in points]
+
+
+def _brief(answer: Answer) -> str:
+    return f"fails: {answer['error']}" if "error" in answer else f"has {len(answer['result'])} results"
+
+
+def _points(theirs: Sequence[Sequence[Any]], ours: Sequence[Sequence[Any]], same: Close) -> str | None:
+    if [time for time, _ in theirs] != [time for time, _ in ours]:
+        mine, other = {time for time, _ in ours}, {time for time, _ in theirs}
+        return f"only Prometheus at {sorted(other - mine)[:4]}, only zseval at {sorted(mine - other)[:4]}"
+    for (time, left), (_, right) in zip(theirs, ours, strict=True):
+        if left != right and not _same_text(left, right, same):
+            return f"at {time}: Prometheus {left}, zseval {right}"
+    return None
+
+
+def _same_text(left: str, right: str, same: Close) -> bool:
+    try:
+        return same(float(left), float(right))
+    except ValueError:  # a string
+        return False
