@@ -14,6 +14,7 @@ from typing import Protocol
 
 from zseval.errors import ZsevalError
 from zseval.model.alert import Alert
+from zseval.model.histogram import Histogram
 from zseval.model.labels import METRIC_NAME, Labels
 from zseval.promql.result import Result
 from zseval.promql.syntax.ast import Expr, ValueType
@@ -25,6 +26,7 @@ from zseval.rules.writer import Refused, SeriesWriter, Store
 __all__ = ["Change", "GroupResult", "GroupState", "Querier", "RuleState", "Surroundings"]
 
 Samples = list[tuple[Labels, float]]
+Histograms = list[tuple[Labels, Histogram]]
 
 
 class Querier(Protocol):
@@ -161,18 +163,20 @@ class GroupState:
     def _evaluate_rule(self, state: RuleState, now_ms: int, result: _Gathered) -> None:
         at_ms = now_ms - self.query_offset_ms
         found = self.surroundings.querier.instant_at(state.rule.expr, at_ms)
-        vector = _vector(found, records=state.book is None)
+        vector, histograms = _vector(found), _histograms(found)
         if state.book is None:
-            samples = _recorded(state.rule, self.group, vector)
+            samples, histograms = _recorded(state.rule, self.group, vector, histograms)
         else:
+            vector += [(labels, 0.0) for labels, _ in histograms]  # what upstream makes of one
+            histograms = []
             expand = self.surroundings.expander(now_ms, state.rule.name)
             state.book.evaluate(vector, now_ms, self.group.limit, expand)
             samples = state.book.samples()
             result.alerts += self._due(state, state.book, now_ms)  # told whatever the store says
         state.note("")
-        result.samples += len(samples)
+        result.samples += len(samples) + len(histograms)
         written = state.writer.write(
-            at_ms, [labels for labels, _ in samples], [value for _, value in samples]
+            at_ms, [labels for labels, _ in samples], [value for _, value in samples], histograms
         )
         refusal = _refusal(written)
         if refusal:
@@ -261,32 +265,34 @@ def _identity(rule: Rule, group: Group) -> tuple[str, tuple[tuple[str, str], ...
     return (rule.name, tuple(sorted(group.labels_of(rule).items())))
 
 
-def _vector(result: Result, *, records: bool) -> Samples:
-    """Raises RuleError for a value that is neither an instant vector nor a scalar, or cannot be recorded.
+def _histograms(result: Result) -> Histograms:
+    return result.histogram_samples() if result.type is ValueType.VECTOR else []
 
-    A native histogram is worth 0 to an alert, as it is to upstream's.
-    """
+
+def _vector(result: Result) -> Samples:
+    """Raises RuleError for a value that is neither an instant vector nor a scalar."""
     match result.type:
         case ValueType.VECTOR:
-            histograms = [(labels, 0.0) for labels, _ in result.histogram_samples()]
-            if histograms and records:
-                raise RuleError("recording native histograms is not supported yet")
-            return result.samples() + histograms
+            return result.samples()
         case ValueType.SCALAR:
             return [(Labels(), result.scalar())]
         case _:
             raise RuleError("rule result is not a vector or scalar")
 
 
-def _recorded(rule: Rule, group: Group, results: Samples) -> Samples:
+def _recorded(
+    rule: Rule, group: Group, floats: Samples, histograms: Histograms
+) -> tuple[Samples, Histograms]:
     """The results under the rule's name. Raises RuleError where two become one, or past the limit."""
     extra = {**group.labels_of(rule), METRIC_NAME: rule.name}
-    samples = [(labels.merged(extra), value) for labels, value in results]
-    if len({labels for labels, _ in samples}) != len(samples):
+    samples = [(labels.merged(extra), value) for labels, value in floats]
+    others = [(labels.merged(extra), value) for labels, value in histograms]
+    count = len(samples) + len(others)
+    if len({labels for labels, _ in (*samples, *others)}) != count:
         raise RuleError("vector contains metrics with the same labelset after applying rule labels")
-    if 0 < group.limit < len(samples):
-        raise RuleError(f"exceeded limit of {group.limit} with {len(samples)} series")
-    return samples
+    if 0 < group.limit < count:
+        raise RuleError(f"exceeded limit of {group.limit} with {count} series")
+    return samples, others
 
 
 def _changes(before: dict[Labels, ActiveAlert], after: dict[Labels, ActiveAlert]) -> list[Change]:

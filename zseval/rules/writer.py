@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from zseval.model.arrays import Ids, Values
+from zseval.model.histogram import Histogram
 from zseval.model.labels import Labels
 from zseval.model.staleness import STALE_NAN
 from zseval.tsdb.errors import StaleReferences
@@ -38,6 +39,7 @@ class Store(Protocol):
     def resolve(self, labels: Sequence[Labels]) -> Ids: ...
     def table(self, source: str) -> Table: ...
     def release(self, source: str) -> None: ...
+    def append_histogram_at(self, labels: Labels, histogram: Histogram, timestamp_ms: int) -> None: ...
 
 
 class SeriesWriter:
@@ -51,6 +53,7 @@ class SeriesWriter:
         self._store = store
         self._source = source
         self._labels: tuple[Labels, ...] = ()
+        self._histograms: tuple[Labels, ...] = ()
         self._resolved: tuple[Labels, ...] = ()
         self._ids: Ids = np.zeros(0, dtype=np.int32)
         self._epoch = -1
@@ -60,20 +63,34 @@ class SeriesWriter:
         """The series of the last write."""
         return self._labels
 
-    def write(self, time_ms: int, labels: Sequence[Labels], values: Sequence[float]) -> Refused:
+    def write(
+        self,
+        time_ms: int,
+        labels: Sequence[Labels],
+        values: Sequence[float],
+        histograms: Sequence[tuple[Labels, Histogram]] = (),
+    ) -> Refused:
         """Samples at one time; series of the last write that are not among them are marked stale.
 
-        Returns what the store says of the samples. A marker it refuses is no news: the series then has
-        a sample of somebody else's at that time.
+        Returns what the store says of the floats; raises StorageError for a histogram it refuses. A marker
+        it refuses is no news: the series then has a sample of somebody else's at that time.
         """
-        before, now = self._labels, tuple(labels)
-        kept = set(now) if now != before else None
-        gone = () if kept is None else tuple(each for each in before if each not in kept)
-        self._labels = before if kept is None else now
+        gone = self._exchange(tuple(labels), tuple(each for each, _ in histograms))
         result = self._append(time_ms, self._known_ids, np.asarray(values, dtype=np.float64))
+        for each, histogram in histograms:
+            self._store.append_histogram_at(each, histogram, time_ms)
         if gone:
             self._append(time_ms, lambda: self._store.resolve(gone), np.full(len(gone), STALE_NAN))
         return result
+
+    def _exchange(self, labels: tuple[Labels, ...], histograms: tuple[Labels, ...]) -> tuple[Labels, ...]:
+        """Remember these series in place of those of the last write; returns the ones that are gone."""
+        before, before_histograms = self._labels, self._histograms
+        if labels == before and histograms == before_histograms:
+            return ()
+        self._labels, self._histograms = labels, histograms
+        kept = {*labels, *histograms}
+        return tuple(each for each in (*before, *before_histograms) if each not in kept)
 
     def _append(self, time_ms: int, ids: Callable[[], Ids], row: Values) -> Refused:
         table = self._store.table(self._source)
