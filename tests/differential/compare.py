@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["RELATIVE", "Answer", "by_labels", "close", "difference", "numbers"]
+__all__ = ["RELATIVE", "Answer", "Close", "by_labels", "close", "difference", "numbers"]
 
 RELATIVE = 1e-9
 

@@ -2,8 +2,8 @@
 
 A difference is traced to where it begins: the smallest part of the expression whose own answers differ. That
 part is then judged. It may be
-- rounding: either what goes into the part already differs in its last digits (the difference is then a consequence:
-  a comparison or floor() that tips over), or the part adds and subtracts, and the difference is below
+- rounding: either what goes into the part already differs in its last digits (the difference is then a
+  consequence: a comparison or floor() that tips over), or the part adds and subtracts, and the difference is below
   2^-40 of the largest number that goes in (catastrophic cancellation: digits that neither of the two has);
 - a tie: topk and bottomk keep another one of several equal values;
 - a row of the known differences;
@@ -24,13 +24,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.differential.compare import Answer, close, difference, numbers
+from tests.differential.compare import Answer, Close, close, difference, numbers
 from tests.differential.grow import expressions
 from tests.differential.hostile import END_S, START_S, generate
 from tests.differential.known_differences import Case, explanation
 from tests.differential.peer import Peers, When, engine_with
 from tests.differential.remote_write import prometheus_with
-from zseval.promql.syntax.ast import AggregateExpr, BinaryExpr, Call, Expr, MatrixSelector, ValueType, children, walk
+from zseval.promql.syntax.ast import (
+    AggregateExpr,
+    BinaryExpr,
+    Call,
+    Expr,
+    MatrixSelector,
+    ValueType,
+    children,
+    walk,
+)
 from zseval.promql.syntax.parser import parse
 
 __all__ = ["Finding", "Report", "fuzz"]
@@ -170,8 +179,8 @@ def _name(node: Expr) -> str:
             return ""
 
 
-def _ranked(answer: Answer) -> list[float]:
-    return sorted(numbers(answer))
+def _ranked(answer: Answer) -> list[str]:
+    return sorted(map(str, numbers(answer)))  # as text: NaN equals NaN
 
 
 def _inputs(peers: Peers, case: Case, when: When) -> list[tuple[Answer, Answer]]:
@@ -194,7 +203,7 @@ def _sorted(answer: Answer) -> Answer:
     return answer
 
 
-def _cancelling(name: str, inputs: list[tuple[Answer, Answer]]):  # type: ignore[no-untyped-def]
+def _cancelling(name: str, inputs: list[tuple[Answer, Answer]]) -> Close:
     """Equality that leaves out digits below the rounding of the largest number that goes in."""
     finite = [abs(value) for theirs, _ in inputs for value in numbers(theirs) if math.isfinite(value)]
     largest = max(finite, default=0.0)

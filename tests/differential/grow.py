@@ -1,7 +1,7 @@
 """Random PromQL over the hostile data set, right in its types by construction.
 
-Only what Prometheus 2.42 knows. Times are chosen so that nothing lies on a left edge, where 2.42 is closed and
-3.x open: evaluation times are 3 s past a multiple of 15 s, steps and offsets multiples of 15 s, and the
+Only what Prometheus 2.42 knows. Times are chosen so that nothing lies on a left edge, where 2.42 is closed
+and 3.x open: evaluation times are 3 s past a multiple of 15 s, steps and offsets multiples of 15 s, and the
 ranges of subqueries 4 s more than one, so that inner steps (multiples of 15 s) are not on an edge either.
 """
 
@@ -239,7 +239,12 @@ class _Grower:
     def histogram(self, depth: int) -> str:
         buckets = self._one(
             (4, lambda: self.rng.choice(["latency_bucket", "bad_bucket"])),
-            (4, lambda: f"rate({self.rng.choice(['latency_bucket', 'bad_bucket'])}[{self.rng.choice(_RANGES)}])"),
+            (
+                4,
+                lambda: (
+                    f"rate({self.rng.choice(['latency_bucket', 'bad_bucket'])}[{self.rng.choice(_RANGES)}])"
+                ),
+            ),
             (2, lambda: "sum by (le) (latency_bucket)"),
             (2, lambda: f"sum without (instance) (bad_bucket{{kind{self.rng.choice(_MATCHERS['kind'])}}})"),
             (1, lambda: self.vector(depth)),

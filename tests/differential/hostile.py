@@ -151,4 +151,4 @@ def _buckets(rng: random.Random, name: str, bounds: Sequence[str], **labels: str
             totals[index] += grown
             columns[index].append(totals[index])
     for bound, column in zip(bounds, columns, strict=True):
-        yield _make(name, column, le=bound, **labels)
+        yield _make(name, column, first=0, le=bound, **labels)

@@ -2,7 +2,6 @@
 
 A difference is looked at where it begins: at the smallest part of an expression whose answers differ. Rows
 without `explains` never come up, because the generator keeps away from them.
-docs/compatibility.md shows the rows; a test keeps it in step.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class KnownDifference:
-    """A row of the table in docs/compatibility.md, and the test whether it explains a case."""
+    """What 2.42 does, what 3.x does, and the test whether that explains a case."""
 
     what: str
     before: str
@@ -51,4 +50,6 @@ KNOWN_DIFFERENCES: tuple[KnownDifference, ...] = (
 
 def explanation(case: Case) -> KnownDifference | None:
     """The row that explains a case."""
-    return next((each for each in KNOWN_DIFFERENCES if each.explains is not None and each.explains(case)), None)
+    return next(
+        (each for each in KNOWN_DIFFERENCES if each.explains is not None and each.explains(case)), None
+    )

@@ -2,7 +2,8 @@
 
 Staleness markers, other NaNs and -0 arrive as they are, which a file for promtool could not say. The
 receiver is told on an empty store, in order of time; its head takes samples of any date then. The
-message (prometheus.WriteRequest, remote write 1.0) and its Snappy frame are a few bytes each, written by hand.
+message (prometheus.WriteRequest, remote write 1.0) and its Snappy frame are a few bytes each, written by
+hand.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def write(base: str, dataset: Sequence[Series]) -> None:
 
 
 def _series(series: Series, start: float, end: float) -> bytes:
-    """prometheus.TimeSeries with the samples of start <= t < end; labels sorted, as the receiver wants them."""
+    """prometheus.TimeSeries with the samples of start <= t < end; labels sorted, as receivers want them."""
     labels = b"".join(
         _field(1, _field(1, name.encode()) + _field(2, value.encode()))
         for name, value in sorted(series.labels)
