@@ -3,8 +3,8 @@
 A difference is traced to where it begins: the smallest part of the expression whose own answers differ. That
 part is then judged. It may be
 - rounding: either what goes into the part already differs in its last digits (the difference is then a
-  consequence: a comparison or floor() that tips over), or the part adds and subtracts, and the difference is below
-  2^-40 of the largest number that goes in (catastrophic cancellation: digits that neither of the two has);
+  consequence: a comparison or floor() that tips over), or the part adds and subtracts, and the difference
+  is below 2^-40 of the largest number that goes in (catastrophic cancellation: digits that neither has);
 - a tie: topk and bottomk keep another one of several equal values;
 - a row of the known differences;
 - a finding.
