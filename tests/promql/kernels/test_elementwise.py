@@ -144,3 +144,12 @@ def test_arguments_are_not_written_to() -> None:
         params = {"clamp": 2, "clamp_min": 1, "clamp_max": 1}.get(name, 0)
         function(values, *[np.ones(3)] * params)
         assert values.tolist() == [[-1.5, 0.0, 2.5]]
+
+
+def test_hyperbolic_functions_overflow_where_gos_do() -> None:
+    large = np.array([[709.7, 710.0, 710.4, -710.0, -30.0]])
+    with np.errstate(over="ignore"):
+        assert ELEMENTWISE["cosh"](large)[0, 1:4].tolist() == [math.inf] * 3
+        assert ELEMENTWISE["sinh"](large)[0, 1:4].tolist() == [math.inf, math.inf, -math.inf]
+    assert ELEMENTWISE["cosh"](large)[0, 0] == math.exp(709.7) * 0.5
+    assert ELEMENTWISE["sinh"](large)[0, 4] == -math.exp(30.0) * 0.5

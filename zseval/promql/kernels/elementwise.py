@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-def _quiet(function: np.ufunc) -> Callable[[Values], Values]:
+def _quiet(function: Callable[[Values], Values]) -> Callable[[Values], Values]:
     """The function without numpy's warnings: its infinities and NaN are meant."""
 
     def apply(values: Values) -> Values:
@@ -117,6 +117,22 @@ def clamp_max(values: Values, high: Values) -> Values:
     return min_of(high, values)
 
 
+def _cosh(values: Values) -> Values:
+    """As Go's math.Cosh: exp(x) / 2 for large x, which overflows a little before the true value does."""
+    size = np.abs(values)
+    return np.asarray(np.where(size > _GO_LARGE, np.exp(size) * 0.5, np.cosh(values)))
+
+
+def _sinh(values: Values) -> Values:
+    """As Go's math.Sinh, see `_cosh`."""
+    size = np.abs(values)
+    large = np.copysign(np.exp(size) * 0.5, values)
+    return np.asarray(np.where(size > _GO_LARGE, large, np.sinh(values)))
+
+
+_GO_LARGE = 21.0
+
+
 ELEMENTWISE: dict[str, Callable[..., Values]] = {
     "abs": _quiet(np.abs),
     "acos": _quiet(np.arccos),
@@ -130,7 +146,7 @@ ELEMENTWISE: dict[str, Callable[..., Values]] = {
     "clamp_max": clamp_max,
     "clamp_min": clamp_min,
     "cos": _quiet(np.cos),
-    "cosh": _quiet(np.cosh),
+    "cosh": _quiet(_cosh),
     "deg": deg,
     "exp": _quiet(np.exp),
     "floor": _quiet(np.floor),
@@ -141,7 +157,7 @@ ELEMENTWISE: dict[str, Callable[..., Values]] = {
     "round": rounded,
     "sgn": sgn,
     "sin": _quiet(np.sin),
-    "sinh": _quiet(np.sinh),
+    "sinh": _quiet(_sinh),
     "sqrt": _quiet(np.sqrt),
     "tan": _quiet(np.tan),
     "tanh": _quiet(np.tanh),
