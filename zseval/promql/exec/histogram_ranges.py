@@ -5,6 +5,9 @@ upstream does depends on the kind of each sample in it.
 Source: promql/functions.go.
 """
 
+# numpy's types of object arrays do not say what the objects are.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable

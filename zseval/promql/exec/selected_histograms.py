@@ -1,5 +1,8 @@
 """Instant selectors of series that have native histograms, by themselves or between floats."""
 
+# numpy's types of object arrays do not say what the objects are.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence

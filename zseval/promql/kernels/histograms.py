@@ -3,6 +3,9 @@
 Source: promql/quantile.go (HistogramQuantile, HistogramFraction) and functions.go (histogramVariance).
 """
 
+# numpy's types of object arrays do not say what the objects are.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false
+
 from __future__ import annotations
 
 import enum
