@@ -86,6 +86,8 @@ def _extrapolated(*, counter: bool, per_second: bool) -> _Function:
         elif value is not None:
             to_start = _to_start(window, value.count, counter=counter)
             factor = _stretch(window, to_start, (last_time - first_time) / 1000.0)
+        else:
+            return None
         if value is None:
             return None
         if per_second:
