@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zseval import TSDB, Engine
 from zseval.clock import STEP_MS, Moment, SteadyClock, SystemClock
 
 START_MS = 1_700_000_000_000
@@ -59,6 +60,25 @@ def test_drift_forwards_is_followed_at_once() -> None:
     clock = SteadyClock(machine)
     machine.passed, machine.off_ms = 1.0, 900
     assert clock.wall_ms() == START_MS + 1_900
+
+
+@pytest.mark.parametrize("now", [1_700_000_000.0006, 1_700_000_000.0004, 1_700_000_000.9999])
+def test_what_was_stamped_now_is_not_in_the_future(monkeypatch: pytest.MonkeyPatch, now: float) -> None:
+    db = TSDB()
+    monkeypatch.setattr(time, "time", lambda: now)
+    monkeypatch.setattr(time, "time_ns", lambda: round(now * 1e9))
+    db.append({"__name__": "m"}, 5.0, time.time())
+    for clock in (SystemClock(), SteadyClock(SystemClock())):
+        assert Engine(db).instant_at("m", clock.wall_ms()).samples()[0][1] == 5.0
+
+
+@given(st.lists(st.floats(0, 1), max_size=30))
+def test_without_drift_it_is_the_wall_clock_to_the_millisecond(waits: list[float]) -> None:
+    machine = Machine()
+    clock = SteadyClock(machine)
+    for wait in waits:
+        machine.passed += wait
+        assert clock.wall_ms() == machine.wall_ms()
 
 
 def test_drift_backwards_is_waited_for_by_going_slower() -> None:

@@ -35,7 +35,8 @@ class SystemClock:
     """The machine's clocks. Time that the machine slept counts as passed, where the system can tell."""
 
     def wall_ms(self) -> int:
-        return time.time_ns() // 1_000_000
+        # Rounded as appended times are, so that what a program stamps now does not lie in the future.
+        return round(time.time() * 1000)
 
     def monotonic(self) -> float:
         return _since_boot()
@@ -68,7 +69,7 @@ class SteadyClock:
             passed_ms = (monotonic - self._latest[1]) * 1000
             ahead_ms = -min(-ahead_ms, _SLOWER * passed_ms)
         self._latest = (expected_ms + ahead_ms, monotonic)
-        return int(expected_ms + ahead_ms)
+        return round(expected_ms + ahead_ms)
 
     def monotonic(self) -> float:
         return self._clock.monotonic()
