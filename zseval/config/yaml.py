@@ -29,6 +29,8 @@ MAX_DEPTH = 64
 MAX_EXPANSION = 1_000_000
 """Nodes a document may have once its aliases are written out; far above any real file."""
 
+_TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
+_LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"  # its scanner looks ahead, and newer ones give up first
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _TAG_NULL = "tag:yaml.org,2002:null"
 _TAG_BINARY = "tag:yaml.org,2002:binary"
@@ -112,7 +114,10 @@ def parse_yaml(text: str) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         position = Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
-        raise Problem(f"not valid YAML: {error.problem or error.context}", position) from error
+        what = error.problem or error.context
+        if what == _LIBYAML_TOO_DEEP:
+            raise Problem(_TOO_DEEP, position) from error
+        raise Problem(f"not valid YAML: {what}", position) from error
     except yaml.reader.ReaderError as error:
         position = Position.of_offset(text, error.position)
         raise Problem(f"not valid YAML: {error.reason}", position) from error
@@ -143,7 +148,7 @@ class _Composer:
 
     def _node(self, event: yaml.Event, depth: int) -> Node:
         if depth > MAX_DEPTH:
-            raise Problem(f"nested more than {MAX_DEPTH} levels deep", _position(event))
+            raise Problem(_TOO_DEEP, _position(event))
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         anchor = event.anchor if isinstance(event, yaml.NodeEvent) else None
