@@ -284,7 +284,7 @@ class Engine:
     def _select(self, read: Read, limits: Limits) -> Selection:
         """What a read selects, under the one LabelSets object that stands for these series."""
         selection = self.db.select(read.matchers, read.start_ms, read.end_ms)
-        limits.hold(sum(frame.values.size for frame in selection.frames))
+        limits.hold(sum(frame.size for frame in selection.frames))
         what = ("selection", selection.epoch, selection.ids.tobytes())
         labels = self._memo.get((self.db,), what, lambda: selection.labels)
         starts = self._start_times(read, selection) if "use-start-timestamps" in self.features else None

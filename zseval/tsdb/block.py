@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,34 +18,10 @@ from zseval.model.staleness import ABSENT_NAN, is_absent, is_stale
 from zseval.tsdb.codec import CHUNK, Columns, encode, encode_chunks
 from zseval.tsdb.layout import Layout
 
-__all__ = ["Cells", "OpenBlock", "OpenCells", "SealedBlock"]
+__all__ = ["OpenBlock", "OpenCells", "SealedBlock"]
 
 _LEAST_SPARE = 4
 _SPARE_SHARE = 16  # one spare column for this many: a target that changes a little does not cost a new block
-
-
-class Cells(Protocol):
-    """Cells that can be read by column and row, from any thread."""
-
-    def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
-        """Rows lo:hi of the columns into out, float64[n, hi - lo], absent cells included."""
-        ...
-
-    def take(self, columns: Rows, lo: int, hi: int) -> Values:
-        """The same as an array of its own or, where possible, a view."""
-        ...
-
-    def may_be_absent(self, columns: Rows) -> Mask:
-        """bool[n], False where a column surely has no absent cell."""
-        ...
-
-    def may_be_stale(self, columns: Rows) -> Mask:
-        """bool[n], False where a column surely has no staleness marker."""
-        ...
-
-    def occupied(self, lo: int, hi: int) -> Mask:
-        """bool[S], which columns have a cell in rows lo:hi."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)

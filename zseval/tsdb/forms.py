@@ -104,16 +104,23 @@ def pack(whole: Values, bits: int) -> NDArray[np.generic]:
     return packed
 
 
-def _unpack(data: NDArray[np.generic], slots: Ids, bits: int, lo: int, hi: int) -> Values:
-    """float64[n, hi - lo]: what was packed, for these slots."""
+def _unpack(data: NDArray[np.generic], slots: Ids, bits: int, lo: int, hi: int) -> NDArray[np.generic]:
+    """[n, hi - lo]: what was packed, for these slots, in the narrow type it is kept in."""
     if bits > 4:
-        return np.asarray(data[slots, lo:hi], dtype=np.float64)
+        return data[slots, lo:hi]
     even = lo & ~1
     packed = data[slots, even // 2 : (hi + 1) // 2].astype(np.uint8, copy=False)
-    whole = np.empty((len(slots), 2 * packed.shape[1]), dtype=np.float64)
-    whole[:, 0::2] = packed & 15
-    whole[:, 1::2] = packed >> 4
+    whole = np.empty((len(slots), 2 * packed.shape[1]), dtype=np.uint8)
+    np.bitwise_and(packed, 15, out=whole[:, 0::2])
+    np.right_shift(packed, 4, out=whole[:, 1::2])
     return whole[:, lo - even : hi - even]
+
+
+def _unpack_whole(data: NDArray[np.generic], slots: Ids, bits: int, hi: int) -> NDArray[np.generic]:
+    """`_unpack` from the first cell on, contiguous where all cells are wanted."""
+    if bits > 4 and hi == data.shape[1]:
+        return data[slots]
+    return _unpack(data, slots, bits, 0, hi)
 
 
 def _unscale(out: Values, scales: NDArray[np.int8]) -> None:
@@ -127,7 +134,8 @@ def _decode_constant(group: Group, slots: Ids, bits: int, lo: int, hi: int, out:
 
 
 def _decode_offsets(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
-    np.add(_unpack(group.data, slots, bits, lo, hi), group.base[slots][:, None], out=out)
+    out[:] = _unpack(group.data, slots, bits, lo, hi)
+    out += group.base[slots][:, None]
     _unscale(out, group.scale[slots])
 
 
@@ -138,11 +146,19 @@ def _decode_linear(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: V
 
 
 def _decode_steps(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
-    sums = np.empty((len(slots), hi), dtype=np.float64)
-    sums[:, 0] = group.base[slots]
-    np.add(_unpack(group.data, slots, bits, 0, hi - 1), group.step[slots][:, None], out=sums[:, 1:])
-    np.cumsum(sums, axis=1, out=sums)  # exact: every partial sum is one of the column's own integers
-    out[:] = sums[:, lo:]
+    """Sums of integers in an integer type, which is several times faster than in float64 and as exact."""
+    steps = _unpack_whole(group.data, slots, bits, max(hi - 1, 0))
+    wide = np.int64 if bits + max(hi, 1).bit_length() > 31 else np.int32
+    out[:, :1] = 0.0
+    if lo == 0:
+        out[:, 1:] = np.cumsum(steps, axis=1, dtype=wide)
+    else:
+        sums = np.cumsum(steps[:, lo - 1 :], axis=1, dtype=wide)
+        np.add(sums, steps[:, : lo - 1].sum(axis=1, dtype=np.int64)[:, None], out=out)
+    least = group.step[slots]
+    if least.any():
+        out += least[:, None] * np.arange(lo, hi)
+    out += group.base[slots][:, None]
     _unscale(out, group.scale[slots])
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from zseval.model.arrays import Histograms, Ids, Rows, Times, Values
 from zseval.model.labelsets import LabelSets
+from zseval.tsdb.stretch import Stretches
 
 if TYPE_CHECKING:
     from zseval.tsdb.start_times import StartTimes
@@ -20,26 +21,77 @@ if TYPE_CHECKING:
 __all__ = ["Frame", "HistogramFrame", "Selection"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """Samples of S series; nothing in it may be written to.
 
     rows: intp[S], which series of the Selection these are.
     times: int64[T] (dense) or int64[S, T] (ragged, padded with the largest int64), ms, increasing.
-    values: float64[S, T]; staleness markers included.
+    values: float64[S, T], staleness markers included; or, where dense and without markers, the stretches
+    of storage they are in, decoded when they are wanted.
     counts: intp[S], how many samples each series has, or None where dense.
     has_stale: False only if no value is a staleness marker.
     """
 
-    rows: Rows
-    times: Times
-    values: Values
-    counts: Rows | None
-    has_stale: bool
+    __slots__ = ("_values", "counts", "has_stale", "rows", "stretches", "times")
+
+    def __init__(
+        self, rows: Rows, times: Times, values: Values | Stretches, counts: Rows | None, has_stale: bool
+    ) -> None:
+        self.rows = rows
+        self.times = times
+        self.stretches = values if isinstance(values, Stretches) else None
+        self._values = None if isinstance(values, Stretches) else values
+        self.counts = counts
+        self.has_stale = has_stale
 
     @property
     def is_dense(self) -> bool:
         return self.counts is None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(S, T)."""
+        if self._values is None:
+            assert self.stretches is not None
+            return self.stretches.shape
+        return self._values.shape[0], self._values.shape[1]
+
+    @property
+    def size(self) -> int:
+        """How many cells it has."""
+        series, length = self.shape
+        return series * length
+
+    @property
+    def values(self) -> Values:
+        """float64[S, T], all of them; perhaps a view."""
+        if self._values is None:
+            assert self.stretches is not None
+            self._values = self.stretches.decode()
+        return self._values
+
+    def part(self, series: slice) -> Values:
+        """float64[n, T] of some of the series, in order; not kept where it has to be decoded."""
+        if self._values is None:
+            assert self.stretches is not None
+            return self.stretches.decode(series)
+        return self._values[series]
+
+    def pick(self, series: Rows) -> Frame:
+        """The frame of some of the series, by position."""
+        rows, times = self.rows[series], self.times if self.is_dense else self.times[series]
+        if self._values is None:
+            assert self.stretches is not None
+            return Frame(rows, times, self.stretches.pick(series), None, self.has_stale)
+        counts = None if self.counts is None else self.counts[series]
+        return Frame(rows, times, self._values[series], counts, self.has_stale)
+
+    def between(self, lo: int, hi: int) -> Frame:
+        """Of a dense frame the rows lo:hi; views."""
+        if self._values is None and lo < hi:
+            assert self.stretches is not None
+            return Frame(self.rows, self.times[lo:hi], self.stretches.between(lo, hi), None, self.has_stale)
+        return Frame(self.rows, self.times[lo:hi], self.values[:, lo:hi], None, self.has_stale)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

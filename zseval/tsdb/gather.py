@@ -16,10 +16,10 @@ import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Times, Values
 from zseval.model.staleness import is_absent, is_stale
-from zseval.tsdb.block import Cells
 from zseval.tsdb.frame import Frame
 from zseval.tsdb.layout import Located
 from zseval.tsdb.runs import END_OF_TIME, Runs, compact
+from zseval.tsdb.stretch import Cells, Stretch, Stretches
 
 __all__ = ["LooseSamples", "Piece", "Source", "gather"]
 
@@ -111,55 +111,51 @@ def _columns(piece: Piece, rows: Rows) -> Rows:
     return located.columns[np.searchsorted(located.rows, rows)]
 
 
-def _joined(rows: Rows, pieces: list[Piece]) -> tuple[Times, Values]:
-    """Times int64[T] and cells float64[S, T] of series that are in all of these pieces; perhaps views."""
-    if len(pieces) == 1:
-        piece = pieces[0]
-        return piece.times, piece.cells.take(_columns(piece, rows), piece.lo, piece.hi)
-    times = np.concatenate([piece.times for piece in pieces])
-    values = np.empty((len(rows), len(times)), dtype=np.float64)
-    start = 0
-    for piece in pieces:
-        end = start + piece.hi - piece.lo
-        piece.cells.decode(_columns(piece, rows), piece.lo, piece.hi, values[:, start:end])
-        start = end
-    return times, values
+def _stretches(rows: Rows, pieces: list[Piece]) -> Stretches:
+    """The cells of series that are in all of these pieces."""
+    return Stretches.of([Stretch(piece.cells, _columns(piece, rows), piece.lo, piece.hi) for piece in pieces])
 
 
 def _matrix_frames(rows: Rows, pieces: list[Piece]) -> Iterator[Frame]:
-    """Frames of series that are in all of these pieces of one source."""
-    absent = np.zeros(len(rows), dtype=np.bool_)
-    stale = np.zeros(len(rows), dtype=np.bool_)
-    for piece in pieces:
-        columns = _columns(piece, rows)
-        absent |= piece.cells.may_be_absent(columns)
-        stale |= piece.cells.may_be_stale(columns)
-    times, values = _joined(rows, pieces)
-    if absent.any():
-        doubtful = np.flatnonzero(absent)
-        empty = is_absent(values[doubtful])
-        gappy = empty.any(axis=1)
-        found = gappy & ~empty.all(axis=1)
-        if found.any():
-            yield _ragged(rows[doubtful[found]], times, values[doubtful[found]], ~empty[found])
-        if gappy.any():
-            whole = np.ones(len(rows), dtype=np.bool_)
-            whole[doubtful[gappy]] = False
-            rows, values, stale = rows[whole], values[whole], stale[whole]
-    if len(rows):
-        yield from _dense(rows, times, values, stale)
+    """Frames of series that are in all of these pieces of one source.
 
-
-def _dense(rows: Rows, times: Times, values: Values, stale: Mask) -> Iterator[Frame]:
-    """One dense frame, or two so that series with markers do not slow down those without."""
-    doubtful = np.flatnonzero(stale)
-    marked = doubtful[is_stale(values[doubtful]).any(axis=1)]
-    if not len(marked) or len(marked) == len(rows):
-        yield Frame(rows, times, values, None, has_stale=len(marked) > 0)
+    Only what may have empty cells is decoded here.
+    """
+    cells = _stretches(rows, pieces)
+    times = pieces[0].times if len(pieces) == 1 else np.concatenate([piece.times for piece in pieces])
+    doubtful = np.zeros(len(rows), dtype=np.bool_)
+    for part in cells.parts:
+        doubtful |= part.cells.may_be_absent(part.columns)
+        doubtful |= part.cells.may_be_stale(part.columns)
+    if not doubtful.any():
+        yield Frame(rows, times, cells, None, has_stale=False)
         return
-    clean = np.ones(len(rows), dtype=np.bool_)
-    clean[marked] = False
-    yield Frame(rows[clean], times, values[clean], None, has_stale=False)
+    clean, rest = np.flatnonzero(~doubtful), np.flatnonzero(doubtful)
+    values = cells.decode(rest)
+    empty = is_absent(values)
+    gappy = empty.any(axis=1)
+    found = gappy & ~empty.all(axis=1)
+    if found.any():
+        yield _ragged(rows[rest[found]], times, values[found], ~empty[found])
+    whole = np.flatnonzero(~gappy)
+    if not len(clean):
+        if len(whole):
+            yield from _dense(rows[rest[whole]], times, values[whole])
+        return
+    marked = whole[is_stale(values[whole]).any(axis=1)]
+    if len(marked):
+        yield Frame(rows[rest[marked]], times, values[marked], None, has_stale=True)
+    unmarked = np.sort(np.concatenate([clean, rest[np.setdiff1d(whole, marked)]]))
+    yield Frame(rows[unmarked], times, cells.pick(unmarked), None, has_stale=False)
+
+
+def _dense(rows: Rows, times: Times, values: Values) -> Iterator[Frame]:
+    """One dense frame, or two so that series with markers do not slow down those without."""
+    marked = is_stale(values).any(axis=1)
+    if marked.all() or not marked.any():
+        yield Frame(rows, times, values, None, has_stale=bool(marked.any()))
+        return
+    yield Frame(rows[~marked], times, values[~marked], None, has_stale=False)
     yield Frame(rows[marked], times, values[marked], None, has_stale=True)
 
 
@@ -188,7 +184,7 @@ def _loose_frames(loose: list[LooseSamples]) -> Iterator[Frame]:
     shared, rest = runs.equal_times(-(-len(runs) // _DENSE_SHARE))
     for group in shared:
         own_times, values = runs.matrix(group)
-        yield from _dense(runs.keys[group], own_times[0], values, np.ones(len(group), dtype=np.bool_))
+        yield from _dense(runs.keys[group], own_times[0], values)
     for ragged in runs.by_length(rest):
         own_times, values = runs.padded(ragged, END_OF_TIME, 0.0)
         has_stale = bool(is_stale(values).any())

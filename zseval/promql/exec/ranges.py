@@ -20,7 +20,7 @@ from zseval.promql.exec.select import assemble
 from zseval.promql.exec.vector import SAME_LABELSET, Vector, without_names
 from zseval.promql.functions import Function, RangeKernel
 from zseval.promql.kernels.extended import Reach
-from zseval.promql.kernels.windows import Windows, compact
+from zseval.promql.kernels.windows import Windows, compact, window_bounds
 from zseval.tsdb.frame import Frame, HistogramFrame
 from zseval.tsdb.start_times import StartTimes
 
@@ -70,12 +70,26 @@ class RangeVector:
 def windows_of(vector: RangeVector, ctx: Context) -> Iterator[tuple[Rows, Windows]]:
     """The windows of all series, chunk by chunk, without staleness markers, and which series they are."""
     for frame in vector.frames:
-        for rows, times, values, counts in _without_markers(_trimmed(frame, vector)):
-            windows = Windows.of(times, values, counts, vector.ends, vector.width)
-            for first in range(0, len(rows), CHUNK_SERIES):
-                ctx.query.limits.check()
-                part = slice(first, first + CHUNK_SERIES)
-                yield rows[part], windows.pick(part)
+        for clean in _without_markers(_trimmed(frame, vector)):
+            yield from _chunks(clean, vector, ctx)
+
+
+def _chunks(frame: Frame, vector: RangeVector, ctx: Context) -> Iterator[tuple[Rows, Windows]]:
+    """A chunk is decoded when its turn comes, so that its cells are still in the cache when they are used."""
+    ends, width = vector.ends, vector.width
+    if frame.is_dense:
+        bounds = window_bounds(frame.times, ends, width)
+        starts = ends - np.int64(width)
+    for first in range(0, len(frame.rows), CHUNK_SERIES):
+        ctx.query.limits.check()
+        part = slice(first, first + CHUNK_SERIES)
+        values = frame.part(part)
+        if frame.is_dense:
+            yield frame.rows[part], Windows(values, frame.times, *bounds, starts, ends)
+        else:
+            assert frame.counts is not None
+            windows = Windows.of(frame.times[part], values, frame.counts[part], ends, width)
+            yield frame.rows[part], windows
 
 
 def _trimmed(frame: Frame, vector: RangeVector) -> Frame:
@@ -89,27 +103,27 @@ def _trimmed(frame: Frame, vector: RangeVector) -> Frame:
     last = int(np.searchsorted(frame.times, vector.ends.max(), side="right"))
     if last - first == len(frame.times):
         return frame
-    part = slice(first, max(first, last))
-    return Frame(frame.rows, frame.times[part], frame.values[:, part], None, frame.has_stale)
+    return frame.between(first, max(first, last))
 
 
-def _without_markers(frame: Frame) -> Iterator[tuple[Rows, Times, Values, Rows | None]]:
+def _without_markers(frame: Frame) -> Iterator[Frame]:
     """The frame's samples less staleness markers; only the series that have one pay for it."""
     if not frame.has_stale:
-        yield frame.rows, frame.times, frame.values, frame.counts
+        yield frame
         return
     marked = is_stale(frame.values)
     if frame.counts is not None:
         keep = ~marked & (np.arange(frame.values.shape[1]) < frame.counts[:, np.newaxis])
-        yield frame.rows, *compact(frame.times, frame.values, keep)
+        yield Frame(frame.rows, *compact(frame.times, frame.values, keep), has_stale=False)
         return
     stale = marked.any(axis=1)
     clean = np.flatnonzero(~stale)
     if len(clean):
-        yield frame.rows[clean], frame.times, frame.values[clean], None
+        yield Frame(frame.rows[clean], frame.times, frame.values[clean], None, has_stale=False)
     dirty = np.flatnonzero(stale)
     if len(dirty):
-        yield frame.rows[dirty], *compact(frame.times, frame.values[dirty], ~marked[dirty])
+        compacted = compact(frame.times, frame.values[dirty], ~marked[dirty])
+        yield Frame(frame.rows[dirty], *compacted, has_stale=False)
 
 
 def apply_range(

@@ -1,0 +1,99 @@
+"""Stretch: cells of one block that a frame consists of, read when somebody wants them.
+
+A frame of many series is many megabytes once decoded. Whoever goes through it chunk by chunk decodes
+a chunk at a time, so that cells are used while they are in the cache; and who only wants sums of whole
+numbers reads them from the encoded columns (`zseval.tsdb.whole`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from zseval.model.arrays import Mask, Rows, Values
+
+__all__ = ["Cells", "Stretch", "Stretches"]
+
+
+class Cells(Protocol):
+    """Cells that can be read by column and row, from any thread."""
+
+    def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
+        """Rows lo:hi of the columns into out, float64[n, hi - lo], absent cells included."""
+        ...
+
+    def take(self, columns: Rows, lo: int, hi: int) -> Values:
+        """The same as an array of its own or, where possible, a view."""
+        ...
+
+    def may_be_absent(self, columns: Rows) -> Mask:
+        """bool[n], False where a column surely has no absent cell."""
+        ...
+
+    def may_be_stale(self, columns: Rows) -> Mask:
+        """bool[n], False where a column surely has no staleness marker."""
+        ...
+
+    def occupied(self, lo: int, hi: int) -> Mask:
+        """bool[S], which columns have a cell in rows lo:hi."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """Rows lo:hi of some columns of a block. columns: intp[S]."""
+
+    cells: Cells
+    columns: Rows
+    lo: int
+    hi: int
+
+    @property
+    def length(self) -> int:
+        return self.hi - self.lo
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretches:
+    """The same S series in consecutive stretches; none of their cells is absent.
+
+    shape: (S, T), T rows together.
+    """
+
+    parts: Sequence[Stretch]
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, parts: Sequence[Stretch]) -> Stretches:
+        return cls(parts, (len(parts[0].columns), sum(part.length for part in parts)))
+
+    def decode(self, series: slice | Rows = slice(None)) -> Values:
+        """float64[n, T] of some of the series; perhaps a view."""
+        if len(self.parts) == 1:
+            part = self.parts[0]
+            return part.cells.take(part.columns[series], part.lo, part.hi)
+        columns = [part.columns[series] for part in self.parts]
+        values = np.empty((len(columns[0]), self.shape[1]), dtype=np.float64)
+        start = 0
+        for part, wanted in zip(self.parts, columns, strict=True):
+            end = start + part.length
+            part.cells.decode(wanted, part.lo, part.hi, values[:, start:end])
+            start = end
+        return values
+
+    def pick(self, series: slice | Rows) -> Stretches:
+        """Some of the series."""
+        return Stretches.of([replace(part, columns=part.columns[series]) for part in self.parts])
+
+    def between(self, lo: int, hi: int) -> Stretches:
+        """Rows lo:hi of the T; at least one."""
+        kept, start = [], 0
+        for part in self.parts:
+            first, last = max(lo - start, 0), min(hi - start, part.length)
+            if first < last:
+                kept.append(replace(part, lo=part.lo + first, hi=part.lo + last))
+            start += part.length
+        return Stretches(kept, (self.shape[0], hi - lo))
