@@ -7,7 +7,7 @@ what cannot be done that way (more columns, deletion) makes new arrays. A sealed
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from zseval.model.arrays import Ids, Mask, Rows, Times, Values
 from zseval.model.staleness import ABSENT_NAN, is_absent, is_stale
 from zseval.tsdb.codec import CHUNK, Columns, encode, encode_chunks
 from zseval.tsdb.layout import Layout
+from zseval.tsdb.strips import Strip, strips_of_cells, strips_of_groups
 
 __all__ = ["OpenBlock", "OpenCells", "SealedBlock"]
 
@@ -56,6 +57,9 @@ class OpenCells:
         occupied[doubtful] = ~is_absent(self.values[doubtful, lo:hi]).all(axis=1)
         return occupied
 
+    def strips(self, columns: Rows, lo: int, hi: int) -> Iterable[Strip]:
+        return strips_of_cells(self.take(columns, lo, hi))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SealedCells:
@@ -83,6 +87,10 @@ class SealedCells:
         occupied = np.ones(len(columns), dtype=np.bool_)
         occupied[where] = ~empty.all(axis=1)
         return occupied
+
+    def strips(self, columns: Rows, lo: int, hi: int) -> Iterable[Strip]:
+        encoded = self.encoded
+        return strips_of_groups(encoded.forms[columns], encoded.slots[columns], encoded.groups, lo, hi)
 
 
 class SealedBlock:

@@ -22,14 +22,17 @@ __all__ = [
     "TAIL_BYTES",
     "Form",
     "Group",
+    "UNIT",
     "little_bytes",
     "pack",
+    "unpack",
 ]
 
 SCALES = np.array([2.0**-12, 2.0**-10, *(10.0**k for k in range(16))])
 """What integers are divided by to give values: exact numbers, the coarsest unit first."""
 
-_UNIT = 2  # the scale 1
+UNIT = 2
+"""The scale 1."""
 
 
 class Form(enum.IntEnum):
@@ -104,7 +107,7 @@ def pack(whole: Values, bits: int) -> NDArray[np.generic]:
     return packed
 
 
-def _unpack(data: NDArray[np.generic], slots: Ids, bits: int, lo: int, hi: int) -> NDArray[np.generic]:
+def unpack(data: NDArray[np.generic], slots: Ids, bits: int, lo: int, hi: int) -> NDArray[np.generic]:
     """[n, hi - lo]: what was packed, for these slots, in the narrow type it is kept in."""
     if bits > 4:
         return data[slots, lo:hi]
@@ -117,15 +120,15 @@ def _unpack(data: NDArray[np.generic], slots: Ids, bits: int, lo: int, hi: int) 
 
 
 def _unpack_whole(data: NDArray[np.generic], slots: Ids, bits: int, hi: int) -> NDArray[np.generic]:
-    """`_unpack` from the first cell on, contiguous where all cells are wanted."""
+    """`unpack` from the first cell on, contiguous where all cells are wanted."""
     if bits > 4 and hi == data.shape[1]:
         return data[slots]
-    return _unpack(data, slots, bits, 0, hi)
+    return unpack(data, slots, bits, 0, hi)
 
 
 def _unscale(out: Values, scales: NDArray[np.int8]) -> None:
     """Divide each column by its scale, in place."""
-    if (scales != _UNIT).any():
+    if (scales != UNIT).any():
         out /= SCALES[scales][:, None]
 
 
@@ -134,7 +137,7 @@ def _decode_constant(group: Group, slots: Ids, bits: int, lo: int, hi: int, out:
 
 
 def _decode_offsets(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
-    out[:] = _unpack(group.data, slots, bits, lo, hi)
+    out[:] = unpack(group.data, slots, bits, lo, hi)
     out += group.base[slots][:, None]
     _unscale(out, group.scale[slots])
 

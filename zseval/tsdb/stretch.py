@@ -7,13 +7,14 @@ numbers reads them from the encoded columns (`zseval.tsdb.whole`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Values
+from zseval.tsdb.strips import Strip
 
 __all__ = ["Cells", "Stretch", "Stretches"]
 
@@ -39,6 +40,10 @@ class Cells(Protocol):
 
     def occupied(self, lo: int, hi: int) -> Mask:
         """bool[S], which columns have a cell in rows lo:hi."""
+        ...
+
+    def strips(self, columns: Rows, lo: int, hi: int) -> Iterable[Strip]:
+        """Rows lo:hi of those of the columns that are whole numbers of some unit; no cell may be empty."""
         ...
 
 

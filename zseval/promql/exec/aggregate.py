@@ -25,13 +25,13 @@ from zseval.promql.kernels import groups as group_kernels
 from zseval.promql.kernels import quantile, ranking
 from zseval.promql.plan.nodes import Aggregate, Text
 
-__all__ = ["aggregate"]
+__all__ = ["RowGroups", "aggregate", "row_groups"]
 
 _INT64_LIMIT = float(2**63)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Groups:
+class RowGroups:
     """Which group each series belongs to, and the labels of the groups."""
 
     ids: Rows
@@ -42,7 +42,7 @@ class _Groups:
         return len(self.labels)
 
 
-Implementation: TypeAlias = Callable[[Aggregate, Vector, "Vector | None", _Groups, Context], Vector]
+Implementation: TypeAlias = Callable[[Aggregate, Vector, "Vector | None", RowGroups, Context], Vector]
 
 
 def aggregate(node: Aggregate, vector: Vector, param: Vector | None, ctx: Context) -> Vector:
@@ -51,22 +51,24 @@ def aggregate(node: Aggregate, vector: Vector, param: Vector | None, ctx: Contex
     Raises EvaluationError for parameters without meaning.
     """
     ctx.query.limits.hold(vector.size)
-    groups = _group(vector.labels, node.grouping, node.without, ctx.query)
+    groups = row_groups(vector.labels, node.grouping, node.without, ctx.query)
     result = _OPERATORS.get(node.op, _reduce)(node, vector, param, groups, ctx)
     ctx.query.limits.hold(-vector.size)
     return result
 
 
-def _group(labels: LabelSets, grouping: tuple[str, ...], without: bool, query: Query) -> _Groups:
-    def make() -> _Groups:
+def row_groups(labels: LabelSets, grouping: tuple[str, ...], without: bool, query: Query) -> RowGroups:
+    """The groups of `by (…)` or `without (…)`, remembered."""
+
+    def make() -> RowGroups:
         used = labels.drop((METRIC_NAME, *grouping)) if without else labels.keep(grouping)
         found = used.group()
-        return _Groups(found.ids, used.take(found.first))
+        return RowGroups(found.ids, used.take(found.first))
 
     return query.remember((labels,), ("group by", tuple(sorted(grouping)), without), make)
 
 
-def _result(groups: _Groups, values: Values, present: Mask | None, vector: Vector) -> Vector:
+def _result(groups: RowGroups, values: Values, present: Mask | None, vector: Vector) -> Vector:
     """A row a group; its name goes at the end if that of any member does."""
     drop = None
     if vector.drop_name is not None:
@@ -75,7 +77,7 @@ def _result(groups: _Groups, values: Values, present: Mask | None, vector: Vecto
     return Vector(groups.labels, values, present, drop)
 
 
-def _reduce(node: Aggregate, vector: Vector, _param: Vector | None, groups: _Groups, ctx: Context) -> Vector:
+def _reduce(node: Aggregate, vector: Vector, _param: Vector | None, groups: RowGroups, ctx: Context) -> Vector:
     """sum, avg, min, max, count, group, stddev, stdvar."""
     floats = vector if node.op in ("count", "group") else vector.floats()
     values, present = group_kernels.aggregate(
@@ -94,7 +96,7 @@ def _note_ignored(op: str, vector: Vector, start: int, ctx: Context) -> None:
         ctx.query.annotations.ignored_in_aggregation(op, start)
 
 
-def _quantile(node: Aggregate, vector: Vector, param: Vector | None, groups: _Groups, ctx: Context) -> Vector:
+def _quantile(node: Aggregate, vector: Vector, param: Vector | None, groups: RowGroups, ctx: Context) -> Vector:
     wanted, start = _param(node, param)
     _warn_of_extremes(wanted, start, ctx)
     floats = vector.floats()
@@ -122,7 +124,7 @@ def _warn_of_extremes(wanted: Values, start: int, ctx: Context) -> None:
         annotations.invalid_quantile(float(wanted.min()), start)
 
 
-def _rank(node: Aggregate, vector: Vector, param: Vector | None, groups: _Groups, ctx: Context) -> Vector:
+def _rank(node: Aggregate, vector: Vector, param: Vector | None, groups: RowGroups, ctx: Context) -> Vector:
     """topk, bottomk and limitk: at most k series of each group at each step, under their own labels."""
     wanted, _ = _param(node, param)
     _check_integers(wanted)
@@ -156,7 +158,7 @@ def _check_integers(wanted: Values) -> None:
         raise EvaluationError(f"Scalar value {format_g(float(wanted.max()))} overflows int64")
 
 
-def _in_order(vector: Vector, op: str, groups: _Groups) -> Vector:
+def _in_order(vector: Vector, op: str, groups: RowGroups) -> Vector:
     """An instant vector group by group, the best first; NaN last."""
     rows = np.flatnonzero(vector.mask()[:, 0])
     if op == "limitk":
@@ -167,7 +169,7 @@ def _in_order(vector: Vector, op: str, groups: _Groups) -> Vector:
 
 
 def _limit_ratio(
-    node: Aggregate, vector: Vector, param: Vector | None, _groups: _Groups, ctx: Context
+    node: Aggregate, vector: Vector, param: Vector | None, _groups: RowGroups, ctx: Context
 ) -> Vector:
     """The series whose hash falls below the ratio, or for a negative one those above its complement."""
     ratios, start = _param(node, param)
@@ -186,7 +188,7 @@ def _limit_ratio(
 
 
 def _count_values(
-    node: Aggregate, vector: Vector, _param: Vector | None, _by: _Groups, ctx: Context
+    node: Aggregate, vector: Vector, _param: Vector | None, _by: RowGroups, ctx: Context
 ) -> Vector:
     """A series for each distinct value of each group, counting it."""
     assert isinstance(node.param, Text), "the checker asks for a string"

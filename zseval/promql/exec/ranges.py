@@ -24,7 +24,7 @@ from zseval.promql.kernels.windows import Windows, compact, window_bounds
 from zseval.tsdb.frame import Frame, HistogramFrame
 from zseval.tsdb.start_times import StartTimes
 
-__all__ = ["RangeVector", "RowsKernel", "apply_range", "windows_of"]
+__all__ = ["RangeVector", "RowsKernel", "apply_range", "trimmed", "warn_if_not_counters", "windows_of"]
 
 CHUNK_SERIES = (
     1024  # 241 steps of this many series are 2 MB an array: the working set of a kernel stays in L2
@@ -70,7 +70,7 @@ class RangeVector:
 def windows_of(vector: RangeVector, ctx: Context) -> Iterator[tuple[Rows, Windows]]:
     """The windows of all series, chunk by chunk, without staleness markers, and which series they are."""
     for frame in vector.frames:
-        for clean in _without_markers(_trimmed(frame, vector)):
+        for clean in _without_markers(trimmed(frame, vector)):
             yield from _chunks(clean, vector, ctx)
 
 
@@ -92,7 +92,7 @@ def _chunks(frame: Frame, vector: RangeVector, ctx: Context) -> Iterator[tuple[R
             yield frame.rows[part], windows
 
 
-def _trimmed(frame: Frame, vector: RangeVector) -> Frame:
+def trimmed(frame: Frame, vector: RangeVector) -> Frame:
     """Without the rows that no window reaches, where series share their times; a view.
 
     A read may be longer than this vector needs: selectors share reads.
@@ -150,7 +150,7 @@ def apply_range(
     values, present = assemble(series, steps, parts)
     result = Vector(vector.labels, values, present, vector.drop_name)
     if function.counters_only:
-        _warn_if_not_counters(result, start, ctx)
+        warn_if_not_counters(result.labels, result.rows_present(), start, ctx)
     if vector.histograms:
         result = over_histograms(function.name, result, vector, ctx, start)
     return result if function.keeps_name else _drop_names(result, ctx)
@@ -173,23 +173,23 @@ def _drop_names(vector: Vector, ctx: Context) -> Vector:
     return replace(vector, labels=labels)
 
 
-def _warn_if_not_counters(result: Vector, start: int, ctx: Context) -> None:
-    """Infos for the metric names of present series that do not look like a counter's."""
-    query, labels = ctx.query, result.labels
+def warn_if_not_counters(labels: LabelSets, present: Mask, start: int, ctx: Context) -> None:
+    """Infos for the metric names of present series, bool[S], that do not look like a counter's."""
+    query = ctx.query
     if "type-and-unit-labels" in query.features:
-        _warn_of_types(result, start, ctx)
+        _warn_of_types(labels, present, start, ctx)
         return
     suspects = query.remember((labels,), "not counters", lambda: _not_counters(labels))
     if len(suspects):
-        rows = suspects[result.rows_present()[suspects]]
+        rows = suspects[present[suspects]]
         for name in dict.fromkeys(texts(query.symbols, labels.column(METRIC_NAME)[rows])):
             query.annotations.possible_non_counter(name, start)
 
 
-def _warn_of_types(result: Vector, start: int, ctx: Context) -> None:
+def _warn_of_types(labels: LabelSets, present: Mask, start: int, ctx: Context) -> None:
     """The same by the type label, where there is a name."""
-    query, labels = ctx.query, result.labels
-    rows = np.flatnonzero(result.rows_present() & (labels.column(METRIC_NAME) != 0))
+    query = ctx.query
+    rows = np.flatnonzero(present & (labels.column(METRIC_NAME) != 0))
     names = texts(query.symbols, labels.column(METRIC_NAME)[rows])
     types = texts(query.symbols, labels.column(TYPE_LABEL)[rows])
     for name, kind in dict.fromkeys(zip(names, types, strict=True)):

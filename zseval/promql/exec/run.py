@@ -20,6 +20,7 @@ from zseval.promql.exec.select import info_times, sample_times, select, window_e
 from zseval.promql.exec.selected_histograms import selected_histograms
 from zseval.promql.exec.started import start_timestamps
 from zseval.promql.exec.subquery import subquery
+from zseval.promql.exec.summed import summed
 from zseval.promql.exec.vector import Vector, drop_names
 from zseval.promql.functions import Kind
 from zseval.promql.plan.nodes import (
@@ -82,6 +83,9 @@ def _evaluate(node: Node, ctx: Context) -> Vector:
             left = evaluate(node.lhs, inner_ctx)
             return binary(node, left, evaluate(node.rhs, inner_ctx), ctx)
         case Aggregate():
+            before = summed(node, ctx)
+            if before is not None:
+                return before
             is_text = node.param is None or isinstance(node.param, Text)
             param = None if is_text or node.param is None else evaluate(node.param, ctx)
             return aggregate(node, evaluate(node.expr, ctx), param, ctx)

@@ -17,11 +17,13 @@ __all__ = [
     "CLOSE",
     "add_lost",
     "changes",
+    "clear_of_zero",
     "count_pairs",
     "delta",
     "idelta",
     "increase",
     "irate",
+    "of_sums",
     "rate",
     "resets",
     "width_seconds",
@@ -60,6 +62,26 @@ def _extrapolated(w: Windows, *, counter: bool, per_second: bool) -> tuple[Value
         if counter:
             _stop_at_zero(result, gained, w, edges, seconds, present)
     return result, present
+
+
+def of_sums(w: Windows, *, per_second: bool) -> Values:
+    """rate or increase of sums of counters, [G, K]: extrapolation is the same factor for each of them.
+
+    w: windows over sums of dense counters that never fall and are nowhere near zero (`clear_of_zero`).
+    Of no meaning where a window has less than two samples.
+    """
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        return _extrapolated(w, counter=False, per_second=per_second)[0]
+
+
+def clear_of_zero(w: Windows) -> float:
+    """How many times its largest step a rising counter must be worth from the start, so that extrapolation
+    to the start of a window never reaches zero. w: dense.
+    """
+    edges, gaps = _Edges(w), w.counts - 1
+    with np.errstate(invalid="ignore", divide="ignore"):
+        times = edges.to_start / edges.sampled * gaps  # a window gains at most so many steps as it has gaps
+    return float(np.max(times, where=gaps > 0, initial=0.0)) * (1 + 1e-9)
 
 
 class _Edges:
