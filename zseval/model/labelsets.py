@@ -11,12 +11,15 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import orjson
 
 from zseval.model.arrays import Ids, Rows
 from zseval.model.labels import METADATA_LABELS, Labels
 from zseval.model.symbols import Symbols, SymbolTable
 
-__all__ = ["Grouping", "LabelSets", "factorize"]
+__all__ = ["Grouping", "LabelSets", "distinct", "factorize"]
+
+_SPREAD, _SPREAD_LEAST = 8, 4096  # symbols a column may span, for counting to pay
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,9 +115,42 @@ class LabelSets:
         return factorize(self.codes)
 
     def order(self) -> Rows:
-        """intp[S], the permutation that sorts the series as Prometheus sorts label sets."""
-        labels = self.to_list()
-        return np.array(sorted(range(len(labels)), key=lambda series: labels[series].pairs), dtype=np.intp)
+        """intp[S], the permutation that sorts the series as Prometheus sorts label sets.
+
+        Sets are compared pair by pair. Where one lacks a label that the other has, it is the greater if it
+        has a later label, which then meets the other's name, and the lesser if it ends there.
+        """
+        if not self.names:
+            return np.arange(len(self), dtype=np.intp)
+        keys = []
+        later = np.zeros(len(self), dtype=np.bool_)
+        for column in self.codes[::-1]:
+            found, which = distinct(column)
+            texts = [self.symbols.text(code) for code in found.tolist()]
+            ranks = np.empty(len(texts), dtype=np.int64)
+            ranks[sorted(range(len(texts)), key=texts.__getitem__)] = np.arange(len(texts))
+            rank = ranks[which]
+            missing = column == 0
+            rank[missing] = np.where(later[missing], len(texts), -1)
+            keys.append(rank)
+            later |= ~missing
+        return np.lexsort(keys)
+
+    def to_json(self) -> list[bytes]:
+        """Each label set as a JSON object, made from the text of each pair once."""
+        if not self.names:
+            return [b"{}"] * len(self)
+        columns = []
+        for name, column in zip(self.names, self.codes, strict=True):
+            found, which = distinct(column)
+            head = _json(name)
+            pairs = np.empty(len(found), dtype=np.object_)
+            pairs[:] = [
+                b"%s:%s," % (head, _json(self.symbols.text(code))) if code else b"" for code in found.tolist()
+            ]
+            columns.append(pairs[which].tolist())
+        join = b"".join
+        return [b"{%s}" % join(pairs)[:-1] for pairs in zip(*columns, strict=True)]
 
     def aligned(self, names: Sequence[str]) -> Ids:
         """int32[len(names), S]: the columns of these labels, zeros for those not here."""
@@ -135,6 +171,24 @@ class LabelSets:
         return LabelSets(tuple(self.names[row] for row in rows), self.codes[rows], self.symbols)
 
 
+def distinct(column: Ids) -> tuple[Ids, Rows]:
+    """The symbols in int32[S], increasing, and which of them each is, intp[S].
+
+    As np.unique, but by counting: a column holds few of the symbols, and they lie close together.
+    """
+    if not len(column):
+        return column[:0], np.zeros(0, dtype=np.intp)
+    low, high = int(column.min()), int(column.max())
+    if high - low > _SPREAD * len(column) + _SPREAD_LEAST:
+        found, which = np.unique(column, return_inverse=True)
+        return found, which.astype(np.intp, copy=False)
+    shifted = column - np.int32(low)
+    held = np.zeros(high - low + 1, dtype=np.bool_)
+    held[shifted] = True
+    number = np.cumsum(held, dtype=np.intp) - 1
+    return (np.flatnonzero(held) + low).astype(np.int32), number[shifted]
+
+
 def factorize(codes: Ids) -> Grouping:
     """Groups of equal columns of int32[L, S]; numbered by first appearance.
 
@@ -152,3 +206,8 @@ def factorize(codes: Ids) -> Grouping:
     position = np.empty(len(rank), dtype=np.intp)
     position[rank] = np.arange(len(rank), dtype=np.intp)
     return Grouping(position[inverse], first[rank].astype(np.intp, copy=False))
+
+
+def _json(text: str) -> bytes:
+    """Raises TypeError for a lone surrogate: text that came in as bytes and is not UTF-8."""
+    return orjson.dumps(text)

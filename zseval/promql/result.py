@@ -135,49 +135,66 @@ class Result:
 
     def to_json_bytes(self) -> bytes:
         """`to_json` as UTF-8, made from whole arrays: no Python object a number where it can be helped."""
+        return b"".join(self.json_parts())
+
+    def json_parts(self) -> list[bytes]:
+        """The pieces of `to_json_bytes`, for whoever joins them with more."""
         if self.histograms is not None:
-            return orjson.dumps(self.to_json())
+            return [orjson.dumps(self.to_json())]
+        head = b'{"resultType":"%s","result":' % self.type.value.encode()
         match self.type:
             case ValueType.STRING:
-                body = b"[%s,%s]" % (_time_text(int(self.times[0])), orjson.dumps(self.text))
+                return [head, b"[%s,%s]}" % (_time_text(int(self.times[0])), orjson.dumps(self.text))]
             case ValueType.SCALAR:
-                body = b'[%s,"%s"]' % (_time_text(int(self.times[0])), format_f(self.scalar()).encode())
+                value = format_f(self.scalar()).encode()
+                return [head, b'[%s,"%s"]}' % (_time_text(int(self.times[0])), value)]
             case ValueType.VECTOR:
-                body = b"[" + self._vector_bytes() + b"]"
+                return [head, b"[", self._vector_bytes(), b"]}"]
             case _:
-                body = b"[" + b",".join(self._matrix_bytes()) + b"]"
-        return b'{"resultType":"%s","result":%s}' % (self.type.value.encode(), body)
+                return [head, b"[", *self._matrix_parts(), b"]}"]
 
     def _vector_bytes(self) -> bytes:
         time = _time_text(int(self.times[0]))
+        tail = b',"value":[%s,"' % time
         return b",".join(
-            b'{"metric":%s,"value":[%s,"%s"]}' % (metric, time, value)
-            for metric, value in zip(self._metrics(), render_values(self.values[:, 0]), strict=True)
+            [
+                b'{"metric":%s%s%s"]}' % (metric, tail, value)
+                for metric, value in zip(
+                    self.labels.to_json(), render_values(self.values[:, 0]), strict=True
+                )
+            ]
         )
 
-    def _metrics(self) -> Iterator[bytes]:
-        return (orjson.dumps(labels.to_dict()) for labels in self.labels.to_list())
+    def _matrix_parts(self) -> Iterator[bytes]:
+        """A series at a time: time texts (made once where shared) and values interleaved, one join.
 
-    def _matrix_bytes(self) -> Iterator[bytes]:
-        """A series at a time: time texts (made once where shared) and values interleaved, one join."""
+        Values are rendered some series at a time, and only where they are present.
+        """
         steps = self.values.shape[1]
         shared = _time_heads(self.times) if self.times.ndim == 1 else []
-        texts: list[bytes] = []
+        metrics = self.labels.to_json()
         rows_at_once = max(1, _POINTS_AT_ONCE // max(1, steps))
-        for row, metric in enumerate(self._metrics()):
-            within = row % rows_at_once
-            if within == 0:
-                texts = render_values(self.values[row : row + rows_at_once].ravel())
-            values = texts[within * steps : (within + 1) * steps]
-            heads = shared if self.times.ndim == 1 else _time_heads(self.times[row])
-            if self.present is not None and not self.present[row].all():
-                kept = self.present[row].tolist()
-                values, heads = list(compress(values, kept)), list(compress(heads, kept))
-            parts = [b""] * (2 * len(heads))
-            parts[0::2] = heads
-            parts[1::2] = values
-            points = b"".join(parts)
-            yield b'{"metric":%s,"values":[%s"]]}' % (metric, points[len(b'"],') :])
+        before = b'{"metric":%s,"values":[%s'
+        for first in range(0, len(metrics), rows_at_once):
+            part = slice(first, first + rows_at_once)
+            values = self.values[part]
+            present = None if self.present is None else self.present[part]
+            if present is not None and present.all():
+                present = None
+            texts = render_values(values.ravel() if present is None else values[present])
+            start = 0
+            for row, metric in enumerate(metrics[part], start=first):
+                heads = shared if self.times.ndim == 1 else _time_heads(self.times[row])
+                if present is not None:
+                    heads = list(compress(heads, present[row - first].tolist()))
+                end = start + len(heads)
+                parts = [b'"]]}'] * (2 * len(heads) + 1)
+                parts[0:-1:2] = heads
+                parts[1::2] = texts[start:end]
+                parts[0] = before % (metric, heads[0][len(b'"],') :])
+                start = end
+                yield b"".join(parts)
+                before = b',{"metric":%s,"values":[%s'
 
 
 def _json_series(
@@ -213,16 +230,21 @@ def render_values(values: Values) -> list[bytes]:
         return []
     values = np.ascontiguousarray(values)
     magnitude = np.abs(values)
-    if (magnitude < _INTEGERS_BELOW).all():
-        whole = values.astype(np.int64)
-        if (whole == values).all() and not np.signbit(values[whole == 0]).any():
-            return orjson.dumps(whole, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+    tame = bool(magnitude.max() < _INTEGERS_BELOW)  # not so where there is a NaN
+    whole = values.astype(np.int64) if tame else _NO_INTEGERS
+    equal = whole == values if tame else np.trunc(values) == values
+    if tame and equal.all() and not np.signbit(values[whole == 0]).any():
+        return orjson.dumps(whole, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+    parts = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+    for index in np.flatnonzero(equal & (magnitude < _PLAIN_BELOW)).tolist():
+        parts[index] = parts[index][: -len(b".0")]
     odd = ~(magnitude < _PLAIN_BELOW) | ((magnitude < _PLAIN_FROM) & (magnitude != 0))
-    text = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
-    parts = (text + b",").replace(b".0,", b",")[:-1].split(b",")
     for index in np.flatnonzero(odd).tolist():
         parts[index] = format_sample(float(values[index])).encode()
     return parts
+
+
+_NO_INTEGERS = np.zeros(0, dtype=np.int64)
 
 
 def _time_text(time_ms: int) -> bytes:

@@ -63,7 +63,12 @@ def success(data: object, *, warnings: Sequence[str] = (), infos: Sequence[str] 
 
 
 def success_body(data: object, warnings: Sequence[str] = (), infos: Sequence[str] = ()) -> bytes:
-    parts = [b'{"status":"success","data":', data if isinstance(data, bytes) else _json(data)]
+    """The envelope around `data`; bytes, and a list of bytes to join, are taken as JSON already."""
+    parts = [b'{"status":"success","data":']
+    if isinstance(data, list) and data and isinstance(data[0], bytes):
+        parts += data
+    else:
+        parts.append(data if isinstance(data, bytes) else _json(data))
     if warnings:
         parts += [b',"warnings":', _json(list(warnings))]
     if infos:

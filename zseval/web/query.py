@@ -117,10 +117,11 @@ class QueryApi:
             stats = params.get("stats")
             if stats not in ("", "true", "all"):
                 warnings.append(_stats_warning(stats))
-            data = result.to_json_bytes()
+            data = result.json_parts()
             if stats:
                 per_step = stats == "all" and "promql-per-step-stats" in self._services.features
-                data = _with_stats(data, result.stats, started - queued, ended - started, per_step=per_step)
+                timings = started - queued, ended - started
+                data = [_with_stats(b"".join(data), result.stats, *timings, per_step=per_step)]
             return success_body(data, warnings, result.infos)
 
         try:

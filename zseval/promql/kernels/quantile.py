@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from zseval.model.arrays import Mask, Rows, Values
 from zseval.promql.kernels.groups import Groups
+from zseval.promql.kernels.sliding import order_statistics, shared_windows
 from zseval.promql.kernels.windows import Windows
 
 __all__ = ["mad_over_time", "quantile", "quantile_over_time"]
@@ -26,17 +27,48 @@ _CELLS = 1 << 17
 def quantile_over_time(w: Windows, wanted: Values) -> tuple[Values, Mask | None]:
     """The quantile `wanted` (float64[K]) of each window, [S, K]; absent in empty windows."""
     result = np.zeros(w.shape)
-    for place, steps, cells in _windows(w):
+    done = _shared(w, wanted, result)
+    for place, steps, cells in _windows(w, done):
         cells.sort(axis=-1)
         result[place] = _of_sorted(cells, cells.shape[-1], wanted[steps])
     return result, w.holding(1)
+
+
+_NONE_DONE = slice(0, 0)
+
+
+def _shared(w: Windows, wanted: Values, result: Values) -> slice:
+    """The quantiles of the windows that can share sorts; returns which steps that are."""
+    if not w.is_dense or not len(wanted) or not (0 <= wanted[0] <= 1) or (wanted != wanted[0]).any():
+        return _NONE_DONE
+    count = int(w.counts.max())
+    full = np.flatnonzero(w.counts == count)
+    if count < 1 or int(full[-1]) - int(full[0]) + 1 != len(full):
+        return _NONE_DONE
+    lo = w.lo[full]
+    size, distance = shared_windows(lo, count)
+    windows = len(lo) // size * size
+    if size == 1 or np.isnan(w.values).any():
+        return _NONE_DONE
+    done = slice(int(full[0]), int(full[0]) + windows)
+    rank = float(wanted[0]) * (count - 1)
+    low = int(rank)
+    places = [low, min(low + 1, count - 1)]
+    chunk = max(1, _CELLS // windows)
+    for first in range(0, len(w.values), chunk):
+        part = slice(first, first + chunk)
+        lower, upper = order_statistics(w.values[part], int(lo[0]), count, windows, size, distance, places)
+        weight = rank - low
+        with np.errstate(invalid="ignore", over="ignore"):
+            result[part, done] = lower * (1 - weight) + upper * weight
+    return done
 
 
 def mad_over_time(w: Windows) -> tuple[Values, Mask | None]:
     """The median distance from the median of each window, [S, K]; NaN where it holds a NaN."""
     result = np.zeros(w.shape)
     half = np.array(0.5)
-    for place, _, cells in _windows(w):
+    for place, _, cells in _windows(w, _NONE_DONE):
         odd = np.isnan(cells).any(axis=-1)
         cells.sort(axis=-1)
         with np.errstate(invalid="ignore", over="ignore"):
@@ -51,21 +83,28 @@ _Place: TypeAlias = tuple[slice | Rows, Rows]
 """Where in [S, K]: rows and steps, to index with."""
 
 
-def _windows(w: Windows) -> Iterator[tuple[_Place, Rows, Values]]:
-    """The samples of windows of one length: where they go, their steps, and cells float64[…, n], fresh."""
+def _windows(w: Windows, done: slice) -> Iterator[tuple[_Place, Rows, Values]]:
+    """The samples of windows of one length: where they go, their steps, and cells float64[…, n], fresh.
+
+    done: steps of dense windows that are left out.
+    """
+    left = np.ones(len(w.ends), dtype=np.bool_)
+    left[done] = False
     for count in np.unique(w.counts).tolist():
         if count > 0:
-            yield from _dense_windows(w, count) if w.is_dense else _ragged_windows(w, count)
+            yield from _dense_windows(w, count, left) if w.is_dense else _ragged_windows(w, count)
 
 
-def _dense_windows(w: Windows, count: int) -> Iterator[tuple[_Place, Rows, Values]]:
-    steps = np.flatnonzero(w.counts == count)
+def _dense_windows(w: Windows, count: int, left: Mask) -> Iterator[tuple[_Place, Rows, Values]]:
+    steps = np.flatnonzero(left & (w.counts == count))
+    if not len(steps):
+        return
     all_rows = sliding_window_view(w.values, count, axis=1)  # [S, T - n + 1, n]
     lo = w.lo[steps]
     size = max(1, _CELLS // (len(steps) * count))
     for first in range(0, w.values.shape[0], size):
         part = slice(first, first + size)
-        yield (part, steps), steps, all_rows[part].take(lo, axis=1)
+        yield (part, steps), steps, all_rows[part][:, lo]
 
 
 def _ragged_windows(w: Windows, count: int) -> Iterator[tuple[_Place, Rows, Values]]:
