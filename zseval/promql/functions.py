@@ -42,6 +42,7 @@ class Function:
     keeps_name: the metric name stays.
     varies_with_time: the value may change from step to step even if its arguments do not.
     counters_only: an info is due where the metric does not look like a counter.
+    phased: its kernel takes series of several sources together (`windows.Phases`).
     """
 
     name: str
@@ -50,10 +51,15 @@ class Function:
     keeps_name: bool = False
     varies_with_time: bool = False
     counters_only: bool = False
+    phased: bool = False
 
 
 def _range(name: str, kernel: RangeKernel, **more: bool) -> Function:
     return Function(name, Kind.RANGE, kernel, **more)
+
+
+def _phased(name: str, kernel: RangeKernel, **more: bool) -> Function:
+    return Function(name, Kind.RANGE, kernel, phased=True, **more)
 
 
 def _element(name: str, kernel: ElementKernel) -> Function:
@@ -94,28 +100,28 @@ _ROWS = (
     _other("time", varies_with_time=True),
     _other("timestamp", varies_with_time=True),
     _other("vector"),
-    _range("avg_over_time", over_time.avg_over_time),
-    _range("changes", counters.changes),
-    _range("count_over_time", over_time.count_over_time),
-    _range("delta", counters.delta),
-    _range("deriv", regression.deriv),
-    _range("double_exponential_smoothing", smoothing.double_exponential_smoothing),
-    _range("first_over_time", over_time.first_over_time, keeps_name=True),
-    _range("idelta", counters.idelta),
-    _range("increase", counters.increase, counters_only=True),
-    _range("irate", counters.irate),
-    _range("last_over_time", over_time.last_over_time, keeps_name=True),
-    _range("mad_over_time", quantile.mad_over_time),
-    _range("max_over_time", extremes.max_over_time),
-    _range("min_over_time", extremes.min_over_time),
-    _range("predict_linear", regression.predict_linear, varies_with_time=True),
-    _range("present_over_time", over_time.present_over_time),
-    _range("quantile_over_time", quantile.quantile_over_time),
-    _range("rate", counters.rate, counters_only=True),
-    _range("resets", counters.resets),
-    _range("stddev_over_time", over_time.stddev_over_time),
-    _range("stdvar_over_time", over_time.stdvar_over_time),
-    _range("sum_over_time", over_time.sum_over_time),
+    _phased("avg_over_time", over_time.avg_over_time),
+    _phased("changes", counters.changes),
+    _phased("count_over_time", over_time.count_over_time),
+    _phased("delta", counters.delta),
+    _phased("deriv", regression.deriv),
+    _phased("double_exponential_smoothing", smoothing.double_exponential_smoothing),
+    _phased("first_over_time", over_time.first_over_time, keeps_name=True),
+    _phased("idelta", counters.idelta),
+    _phased("increase", counters.increase, counters_only=True),
+    _phased("irate", counters.irate),
+    _phased("last_over_time", over_time.last_over_time, keeps_name=True),
+    _phased("mad_over_time", quantile.mad_over_time),
+    _phased("max_over_time", extremes.max_over_time),
+    _phased("min_over_time", extremes.min_over_time),
+    _phased("predict_linear", regression.predict_linear, varies_with_time=True),
+    _phased("present_over_time", over_time.present_over_time),
+    _phased("quantile_over_time", quantile.quantile_over_time),
+    _phased("rate", counters.rate, counters_only=True),
+    _phased("resets", counters.resets),
+    _phased("stddev_over_time", over_time.stddev_over_time),
+    _phased("stdvar_over_time", over_time.stdvar_over_time),
+    _phased("sum_over_time", over_time.sum_over_time),
     _range("ts_of_first_over_time", over_time.ts_of_first_over_time),
     _range("ts_of_last_over_time", over_time.ts_of_last_over_time),
     _range("ts_of_max_over_time", extremes.ts_of_max_over_time),

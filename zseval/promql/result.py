@@ -159,9 +159,7 @@ class Result:
         return b",".join(
             [
                 b'{"metric":%s%s%s"]}' % (metric, tail, value)
-                for metric, value in zip(
-                    self.labels.to_json(), render_values(self.values[:, 0]), strict=True
-                )
+                for metric, value in zip(self.labels.to_json(), render_values(self.values[:, 0]), strict=True)
             ]
         )
 

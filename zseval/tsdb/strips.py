@@ -74,11 +74,13 @@ class Strip:
 
     def _facts_of_offsets(self) -> Facts:
         data = self.data
-        falls = (data[:, 1:] < data[:, :-1]).any(axis=1)
+        falls = np.logical_or.reduce(np.less(data[:, 1:], data[:, :-1]), axis=1)
         rises = np.subtract(data[:, 1:], data[:, :-1])  # unsigned ones are right wherever nothing falls
         climb = rises.max(axis=1, initial=0).astype(np.float64)
-        high = np.abs(self.base) + np.maximum(np.abs(data.max(axis=1)), np.abs(data.min(axis=1)))
-        return Facts(self.base + data[:, 0], self.base + data[:, -1], high, climb, falls)
+        most, least = data.max(axis=1).astype(np.float64), data.min(axis=1).astype(np.float64)
+        high = np.abs(self.base) + np.maximum(np.abs(most), np.abs(least))
+        first, last = data[:, 0].astype(np.float64), data[:, -1].astype(np.float64)
+        return Facts(self.base + first, self.base + last, high, climb, falls)
 
     def pick(self, some: Rows) -> Strip:
         """Some of the columns, by position."""

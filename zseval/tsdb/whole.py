@@ -102,4 +102,3 @@ def _units(
         fits &= lowest >= rising * climb
     unit[~fits] = -1
     return unit
-

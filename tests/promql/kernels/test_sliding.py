@@ -59,3 +59,14 @@ def test_windows_share_nothing_where_they_are_uneven_short_or_far_apart() -> Non
     assert shared_windows(np.array([0, 8, 16]), 40) == (1, 0)
     assert shared_windows(np.array([0]), 40) == (1, 0)
     assert shared_windows(np.arange(100), 40) == (8, 1)
+
+
+def test_the_samples_stay_as_they_were() -> None:
+    """One series and one group: the shared rows lie together in the samples themselves."""
+    values = np.arange(40.0)[None, ::-1].copy()
+    lo = np.array([9, 14])
+    size, distance = shared_windows(lo, 26)
+    assert size == 2
+    (smallest,) = order_statistics(values, 9, 26, 2, size, distance, [0])
+    assert smallest.tolist() == [[5.0, 0.0]]
+    assert values.tolist() == [np.arange(40.0)[::-1].tolist()]

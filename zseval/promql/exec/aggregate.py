@@ -77,7 +77,9 @@ def _result(groups: RowGroups, values: Values, present: Mask | None, vector: Vec
     return Vector(groups.labels, values, present, drop)
 
 
-def _reduce(node: Aggregate, vector: Vector, _param: Vector | None, groups: RowGroups, ctx: Context) -> Vector:
+def _reduce(
+    node: Aggregate, vector: Vector, _param: Vector | None, groups: RowGroups, ctx: Context
+) -> Vector:
     """sum, avg, min, max, count, group, stddev, stdvar."""
     floats = vector if node.op in ("count", "group") else vector.floats()
     values, present = group_kernels.aggregate(
@@ -96,7 +98,9 @@ def _note_ignored(op: str, vector: Vector, start: int, ctx: Context) -> None:
         ctx.query.annotations.ignored_in_aggregation(op, start)
 
 
-def _quantile(node: Aggregate, vector: Vector, param: Vector | None, groups: RowGroups, ctx: Context) -> Vector:
+def _quantile(
+    node: Aggregate, vector: Vector, param: Vector | None, groups: RowGroups, ctx: Context
+) -> Vector:
     wanted, start = _param(node, param)
     _warn_of_extremes(wanted, start, ctx)
     floats = vector.floats()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -20,7 +20,7 @@ from zseval.promql.exec.select import assemble
 from zseval.promql.exec.vector import SAME_LABELSET, Vector, without_names
 from zseval.promql.functions import Function, RangeKernel
 from zseval.promql.kernels.extended import Reach
-from zseval.promql.kernels.windows import Windows, compact, window_bounds
+from zseval.promql.kernels.windows import Phases, Windows, compact, window_bounds
 from zseval.tsdb.frame import Frame, HistogramFrame
 from zseval.tsdb.start_times import StartTimes
 
@@ -67,25 +67,66 @@ class RangeVector:
         self.reach = reach
 
 
-def windows_of(vector: RangeVector, ctx: Context) -> Iterator[tuple[Rows, Windows]]:
-    """The windows of all series, chunk by chunk, without staleness markers, and which series they are."""
+def windows_of(
+    vector: RangeVector, ctx: Context, *, together: bool = False
+) -> Iterator[tuple[Rows, Windows]]:
+    """The windows of all series, chunk by chunk, without staleness markers, and which series they are.
+
+    together: series of several sources may come in one chunk, as phases.
+    """
+    alike: dict[tuple[bytes, ...], _Alike] = {}
     for frame in vector.frames:
         for clean in _without_markers(trimmed(frame, vector)):
-            yield from _chunks(clean, vector, ctx)
+            if not together or not clean.is_dense or len(clean.rows) > CHUNK_SERIES // 2:
+                yield from _chunks(clean, vector, ctx)
+                continue
+            bounds = window_bounds(clean.times, vector.ends, vector.width)
+            since = clean.times - clean.times[:1]
+            key = (since.tobytes(), bounds[0].tobytes(), bounds[1].tobytes())
+            group = alike.setdefault(key, _Alike(bounds))
+            group.frames.append(clean)
+            group.series += len(clean.rows)
+            if group.series > CHUNK_SERIES // 2:
+                yield group.taken(vector, ctx)
+    for group in alike.values():
+        if group.series:
+            yield group.taken(vector, ctx)
+
+
+@dataclass(slots=True, eq=False)
+class _Alike:
+    """Dense frames sampled alike, at different moments, whose windows have the same rows."""
+
+    bounds: tuple[Rows, Rows]
+    frames: list[Frame] = field(default_factory=list)
+    series: int = 0
+
+    def taken(self, vector: RangeVector, ctx: Context) -> tuple[Rows, Windows]:
+        """The windows of all of them, which are then forgotten here."""
+        ctx.query.limits.check()
+        frames, self.frames, self.series = self.frames, [], 0
+        times, starts = frames[0].times, vector.ends - np.int64(vector.width)
+        lo, hi = self.bounds
+        if len(frames) == 1:
+            return frames[0].rows, Windows(frames[0].values, times, lo, hi, starts, vector.ends)
+        values = np.concatenate([frame.part(slice(None)) for frame in frames])
+        shifts = np.array([[frame.times[0] - times[0]] if len(times) else [0] for frame in frames])
+        of = np.repeat(np.arange(len(frames), dtype=np.intp), [len(frame.rows) for frame in frames])
+        windows = Windows(values, times, lo, hi, starts, vector.ends, Phases(shifts, of))
+        return np.concatenate([frame.rows for frame in frames]), windows
 
 
 def _chunks(frame: Frame, vector: RangeVector, ctx: Context) -> Iterator[tuple[Rows, Windows]]:
     """A chunk is decoded when its turn comes, so that its cells are still in the cache when they are used."""
     ends, width = vector.ends, vector.width
-    if frame.is_dense:
-        bounds = window_bounds(frame.times, ends, width)
-        starts = ends - np.int64(width)
+    bounds = window_bounds(frame.times, ends, width) if frame.is_dense else None
+    starts = ends - np.int64(width)
     for first in range(0, len(frame.rows), CHUNK_SERIES):
         ctx.query.limits.check()
         part = slice(first, first + CHUNK_SERIES)
         values = frame.part(part)
-        if frame.is_dense:
-            yield frame.rows[part], Windows(values, frame.times, *bounds, starts, ends)
+        if bounds is not None:
+            yield frame.rows[part], Windows(values, frame.times, bounds[0], bounds[1], starts, ends)
         else:
             assert frame.counts is not None
             windows = Windows.of(frame.times[part], values, frame.counts[part], ends, width)
@@ -145,7 +186,8 @@ def apply_range(
     series, steps = len(vector.labels), len(vector.ends)
     ctx.query.limits.hold(series * steps)
     compute: RowsKernel = by_rows or (lambda _rows, windows: kernel(windows, *params))
-    parts = [(rows, *compute(rows, windows)) for rows, windows in windows_of(vector, ctx)]
+    together = function.phased and by_rows is None and vector.reach is None
+    parts = [(rows, *compute(rows, windows)) for rows, windows in windows_of(vector, ctx, together=together)]
     ctx.query.limits.hold(-series * steps)
     values, present = assemble(series, steps, parts)
     result = Vector(vector.labels, values, present, vector.drop_name)

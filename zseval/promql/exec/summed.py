@@ -183,7 +183,9 @@ def _applied(sums: Windows, source: _Source) -> Values:
 
 def _count(rows: Rows, ids: Rows, held: Mask, total: _Total) -> None:
     sizes = np.bincount(ids, minlength=len(total.counts)).astype(np.float64)
-    total.count(rows, sizes[:, np.newaxis] * held, None if held.any() else np.zeros(len(rows), dtype=np.bool_))
+    total.count(
+        rows, sizes[:, np.newaxis] * held, None if held.any() else np.zeros(len(rows), dtype=np.bool_)
+    )
 
 
 def _add_rest(
@@ -209,7 +211,8 @@ def _add_rest(
     values, present = assemble(len(rows), ctx.steps.count, placed)
     ids, count = groups[rows], len(total.sums)
     counts, _ = aggregate("count", values, present, ids, count)
-    total.count(rows, counts, None if present is None else present.any(axis=1))
+    seen = None if present is None else np.logical_or.reduce(present, axis=1)
+    total.count(rows, counts, seen)
     if op in ("sum", "avg"):
         sums, some = aggregate("sum", values, present, ids, count)
         total.add(sums if some is None else np.where(some, sums, 0.0))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zseval.model.arrays import Mask, Values
+from zseval.model.arrays import Mask, Rows, Values
 from zseval.promql.kernels.sums import counted, sum_samples, window_samples, window_sums
 from zseval.promql.kernels.windows import Windows, take
 
@@ -58,7 +58,7 @@ def _extrapolated(w: Windows, *, counter: bool, per_second: bool) -> tuple[Value
         factor = edges.factor(edges.to_start)
         factor /= seconds
         present = w.holding(2)
-        result = gained * factor
+        result = gained * w.spread(factor)
         if counter:
             _stop_at_zero(result, gained, w, edges, seconds, present)
     return result, present
@@ -85,7 +85,7 @@ def clear_of_zero(w: Windows) -> float:
 
 
 class _Edges:
-    """Durations in seconds, per window: float64[K] (dense) or float64[S, K].
+    """Durations in seconds, per window: float64[K] (dense), float64[P, K] (of P sources) or float64[S, K].
 
     to_start, to_end: how far extrapolation goes before the first and after the last sample.
     sampled: from the first to the last sample.
@@ -94,7 +94,7 @@ class _Edges:
     __slots__ = ("sampled", "to_end", "to_start")
 
     def __init__(self, w: Windows) -> None:
-        first, last = w.time_at(w.lo), w.time_at(w.hi - 1)
+        first, last = w.source_time_at(w.lo), w.source_time_at(w.hi - 1)
         self.sampled = (last - first) / 1000.0
         average = self.sampled / (w.counts - 1)
         self.to_start = self._reach((first - w.starts) / 1000.0, average)
@@ -125,14 +125,16 @@ def _stop_at_zero(
     upstream does. result: written to.
     """
     first = w.first()
-    near_zero = first * (edges.sampled / edges.to_start * (1 - 1e-9)) < gained
+    near_zero = first * w.spread(edges.sampled / edges.to_start * (1 - 1e-9)) < gained
     if present is not None:
         near_zero &= present
     if not near_zero.any():
         return
     series, steps = np.nonzero(near_zero)
     start, gain = first[series, steps], gained[series, steps]
-    cell = steps if w.is_dense else (series, steps)
+    cell: Rows | tuple[Rows, Rows] = steps if w.is_dense else (series, steps)
+    if w.phases is not None:
+        cell = (w.phases.of[series], steps)
     sampled, to_start, to_end = edges.sampled[cell], edges.to_start[cell], edges.to_end[cell]
     to_zero = np.where((gain > 0) & (start >= 0), sampled * (start / gain), to_start)
     factor = (sampled + np.minimum(to_zero, to_start) + to_end) / sampled
@@ -152,7 +154,7 @@ def add_lost(gained: Values, w: Windows, fell: Mask | None = None) -> None:
     some = w.pick(series)
     lost = np.zeros(some.values.shape)
     np.copyto(lost[:, 1:], some.values[:, :-1], where=fell[series])  # at the row after each reset
-    inner = _after_first(some.with_values(lost))
+    inner = some.with_values(lost).after_first()
     sums = window_sums(inner)
     found = gained[series]
     found += sums.total
@@ -163,11 +165,6 @@ def add_lost(gained: Values, w: Windows, fell: Mask | None = None) -> None:
         total, rest = sum_samples(samples)
         found[rows[batch], steps[batch]] = gained[series[rows[batch]], steps[batch]] + total + rest
     gained[series] = found
-
-
-def _after_first(w: Windows) -> Windows:
-    """The windows less their first rows: where pairs of neighbours are marked at the later one."""
-    return Windows(w.values, w.times, np.minimum(w.lo + 1, w.hi), w.hi, w.starts, w.ends)
 
 
 def irate(w: Windows) -> tuple[Values, Mask | None]:
@@ -206,4 +203,4 @@ def count_pairs(w: Windows, marks: Mask) -> tuple[Values, Mask | None]:
     """marks: bool[S, T - 1], for each sample but the first."""
     found = np.zeros(w.values.shape, dtype=np.bool_)
     found[:, 1:] = marks
-    return counted(found, _after_first(w)).astype(np.float64), w.holding(1)
+    return counted(found, w.after_first()).astype(np.float64), w.holding(1)

@@ -51,7 +51,10 @@ def predict_linear(w: Windows, ahead: Values) -> tuple[Values, Mask | None]:
     base = _first_finite(w.values)
     with np.errstate(invalid="ignore", over="ignore"):
         mean = avg_over_time(w.with_values(w.values - base))[0] + base
-        there: Values = mean + slope * (ahead - _middle(w))
+        middle = _middle(w)
+        if w.phases is not None:
+            middle = w.spread(middle + w.phases.shifts / 1000.0)
+        there: Values = mean + slope * (ahead - middle)
         flat = _flat(w)
         if flat.any():
             first = w.first()[flat]
@@ -155,5 +158,4 @@ def _flat(w: Windows) -> Mask:
     """bool[S, K]: windows whose values are all equal."""
     changed = np.zeros(w.values.shape, dtype=np.bool_)
     np.not_equal(w.values[:, 1:], w.values[:, :-1], out=changed[:, 1:])
-    inner = Windows(w.values, w.times, np.minimum(w.lo + 1, w.hi), w.hi, w.starts, w.ends)
-    return np.asarray(counted(changed, inner) == 0)
+    return np.asarray(counted(changed, w.after_first()) == 0)

@@ -50,9 +50,8 @@ def order_statistics(
     own = distance * (size - 1)
     core_size, stride, groups = count - own, distance * size, windows // size
     series = values.shape[0]
-    core = np.ascontiguousarray(
-        sliding_window_view(values[:, start + own :], core_size, axis=1)[:, : stride * groups : stride]
-    )  # [S, groups, core]
+    shared = sliding_window_view(values[:, start + own :], core_size, axis=1)[:, : stride * groups : stride]
+    core = np.array(shared, order="C")  # [S, groups, core], a copy always: it is sorted in place
     core.sort(axis=-1)
     first = max(0, min(wanted) + 1 - own)
     last = min(core_size, max(wanted) + 1)

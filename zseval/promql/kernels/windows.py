@@ -17,6 +17,7 @@ from zseval.model.arrays import Mask, Rows, Times, Values
 
 __all__ = [
     "NO_TIME",
+    "Phases",
     "Windows",
     "compact",
     "last_rows",
@@ -33,6 +34,14 @@ NO_TIME = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Phases:
+    """shifts: int64[P, 1], ms, how much later each source is sampled.  of: intp[S], each series' source."""
+
+    shifts: Times
+    of: Rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Windows:
     """The samples of S series and K windows over them; nothing in it may be written to.
 
@@ -40,6 +49,8 @@ class Windows:
     times: int64[T] (dense) or int64[S, T] (ragged, padded with NO_TIME), ms, increasing.
     lo, hi: intp[K] (dense) or intp[S, K] (ragged). Window k holds rows lo[k]:hi[k]; equal is empty.
     starts, ends: int64[K], ms; windows are (start, end].
+    phases: of dense series that come from several sources, sampled alike but not at the same moment;
+    `times` are then those of the first source. Only kernels that the function table calls phased see such.
     """
 
     values: Values
@@ -48,6 +59,7 @@ class Windows:
     hi: Rows
     starts: Times
     ends: Times
+    phases: Phases | None = None
 
     @classmethod
     def of(cls, times: Times, values: Values, counts: Rows | None, ends: Times, width: int) -> Windows:
@@ -87,8 +99,17 @@ class Windows:
         return take(self.values, self.hi - 1)
 
     def time_at(self, rows: Rows) -> Times:
-        """int64[K] or int64[S, K], ms: times of `rows`, which have the shape of lo."""
+        """int64[K] or int64[S, K], ms: times of `rows`, which have the shape of lo. Of the first source."""
         return take_times(self.times, rows)
+
+    def source_time_at(self, rows: Rows) -> Times:
+        """The same for each source, int64[P, K], where there are several."""
+        times = take_times(self.times, rows)
+        return times if self.phases is None else times + self.phases.shifts
+
+    def spread(self, array: NDArray[Scalar]) -> NDArray[Scalar]:
+        """[P, K], of each source -> [S, K]. Without several sources the array itself."""
+        return array if self.phases is None else array[self.phases.of]
 
     def holding(self, least: int) -> Mask | None:
         """bool[S, K]: windows with at least so many samples; None where all have."""
@@ -100,13 +121,18 @@ class Windows:
     def pick(self, series: Rows | slice) -> Windows:
         """The windows of some of the series; a view for a slice."""
         times = self.times if self.times.ndim == 1 else self.times[series]
-        if self.is_dense:
-            return Windows(self.values[series], times, self.lo, self.hi, self.starts, self.ends)
-        return Windows(self.values[series], times, self.lo[series], self.hi[series], self.starts, self.ends)
+        lo, hi = (self.lo, self.hi) if self.is_dense else (self.lo[series], self.hi[series])
+        phases = None if self.phases is None else Phases(self.phases.shifts, self.phases.of[series])
+        return Windows(self.values[series], times, lo, hi, self.starts, self.ends, phases)
 
     def with_values(self, values: Values) -> Windows:
         """The same windows over other values."""
-        return Windows(values, self.times, self.lo, self.hi, self.starts, self.ends)
+        return Windows(values, self.times, self.lo, self.hi, self.starts, self.ends, self.phases)
+
+    def after_first(self) -> Windows:
+        """The windows less their first rows."""
+        lo = np.minimum(self.lo + 1, self.hi)
+        return Windows(self.values, self.times, lo, self.hi, self.starts, self.ends, self.phases)
 
 
 def window_bounds(times: Times, ends: Times, width: int) -> tuple[Rows, Rows]:

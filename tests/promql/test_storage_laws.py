@@ -1,0 +1,118 @@
+"""Answers do not depend on how samples are stored: rows of many sources, or samples one by one.
+
+Sources that are sampled alike at different moments are computed together (`kernels.windows.Phases`),
+and sums of counters are taken from their encoded columns (`promql.exec.summed`); series stored one
+sample at a time take neither way.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from zseval.model.arrays import Values
+from zseval.model.labels import Labels
+from zseval.model.staleness import STALE_NAN
+from zseval.promql import functions
+from zseval.promql.engine import FEATURES, Engine
+from zseval.promql.functions import Kind
+from zseval.tsdb.db import TSDB
+
+PERIOD, ROWS, SERIES = 15_000, 24, 10
+PARAMS = {
+    "predict_linear": ("", ", 60"),
+    "quantile_over_time": ("0.3, ", ""),
+    "double_exponential_smoothing": ("", ", 0.4, 0.3"),
+}
+NAMES = sorted(name for name, function in functions.FUNCTIONS.items() if function.phased)
+OF_RANGES = [
+    f"{name}({PARAMS.get(name, ('', ''))[0]}x[65s]{PARAMS.get(name, ('', ''))[1]})" for name in NAMES
+]
+SUMMED = [
+    f"{op} {by}({inner})"
+    for op in ("sum", "avg", "count", "group")
+    for by in ("by (group) ", "without (id, __name__) ", "")
+    for inner in ("x", "rate(x[65s])", "increase(x[65s] offset 20s)", "delta(x[40s] @ 200)")
+]
+
+
+@st.composite
+def columns(draw: st.DrawFn) -> Values:
+    """float64[SERIES, ROWS]: counters mostly, whole ones mostly, some with what counters do not do."""
+    seed = draw(st.integers(0, 2**32 - 1))
+    random = np.random.default_rng(seed)
+    values = (
+        random.integers(0, 1000, (SERIES, 1)) + random.integers(0, 50, (SERIES, ROWS)).cumsum(axis=1) * 1.0
+    )
+    for series in range(SERIES):
+        match draw(st.integers(0, 11)):
+            case 0:
+                values[series] /= 100
+            case 1:
+                values[series, draw(st.integers(0, ROWS - 1)) :] -= values[series].max() - 3
+            case 2:
+                values[series] = random.normal(0, 1e6, ROWS)
+            case 3:
+                values[series, draw(st.integers(0, ROWS - 1))] = draw(
+                    st.sampled_from([STALE_NAN, math.nan, math.inf, -0.0])
+                )
+            case 4:
+                values[series, 0] = 0.0
+            case _:
+                pass
+    return values
+
+
+@st.composite
+def pairs_of_stores(draw: st.DrawFn) -> tuple[TSDB, TSDB]:
+    """The same samples as rows of some sources, and one at a time."""
+    together, apart = TSDB(retention=None), TSDB(retention=None)
+    shared = draw(st.booleans())
+    for source in range(draw(st.integers(1, 4))):
+        first = draw(st.sampled_from([0, 1, 700, 3_000, 14_999, 40_000]))
+        skipped = -1 if shared or draw(st.booleans()) else draw(st.integers(1, ROWS - 2))
+        values = draw(columns())
+        labels = [
+            Labels({"__name__": "x", "group": str(n % 3), "id": f"{source}-{n}", "source": str(source)})
+            for n in range(SERIES)
+        ]
+        table, ids = together.table(str(source)), together.resolve(labels)
+        for row in range(ROWS):
+            if row == skipped:
+                continue
+            time = 10_000 + first + row * PERIOD
+            table.append_row(time, ids, values[:, row].copy(), epoch=together.epoch)
+            for label_set, value in zip(labels, values[:, row].tolist(), strict=True):
+                apart.append(label_set, value, time / 1000)
+    return together, apart
+
+
+def _answer(db: TSDB, expr: str, start: float, end: float, step: float) -> dict[Labels, dict[int, float]]:
+    features = FEATURES - {"promql-delayed-name-removal"}
+    result = Engine(db, lookback="40s", features=features).range(expr, start, end, step)
+    return {
+        labels: dict(zip(times.tolist(), values.tolist(), strict=True))
+        for labels, times, values in result.series()
+    }
+
+
+@pytest.mark.parametrize("expr", OF_RANGES + SUMMED)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(stores=pairs_of_stores(), step=st.sampled_from([15, 7, 60]), begin=st.integers(-40, 200))
+def test_rows_and_single_samples_give_one_answer(
+    expr: str, stores: tuple[TSDB, TSDB], step: int, begin: int
+) -> None:
+    left, right = (_answer(db, expr, begin, begin + 14 * step, step) for db in stores)
+    assert left.keys() == right.keys()
+    for labels, samples in left.items():
+        assert samples == pytest.approx(right[labels], rel=1e-9, abs=1e-9, nan_ok=True), labels
+
+
+def test_every_function_of_a_range_that_is_phased_is_here() -> None:
+    kinds = {function.kind for function in functions.FUNCTIONS.values() if function.phased}
+    assert kinds == {Kind.RANGE}
+    assert len(OF_RANGES) > 20
