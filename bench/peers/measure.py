@@ -1,0 +1,105 @@
+"""Rounds: the same question to one server after the other, over and over, and what each took."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+
+from bench.peers.agree import compare, require
+from bench.peers.client import Answer
+from bench.peers.questions import Question
+from bench.peers.results import Case
+from bench.peers.servers import PROMETHEUS, VICTORIA, ZSEVAL, Server
+
+__all__ = ["Say", "check", "latencies", "summary", "timed"]
+
+Say = Callable[[str], None]
+_REPEATS = 3
+
+
+def check(question: Question, servers: Sequence[Server], end_s: float) -> str:
+    """Compare the answers. Returns a line that says how they agree; raises Disagreement."""
+    answers = {server.name: question.ask(server.client, end_s).data() for server in servers}
+    words = []
+    for name, data in answers.items():
+        if name == ZSEVAL:
+            continue
+        is_exact = name == PROMETHEUS
+        found = compare(answers[ZSEVAL], data, names=is_exact)
+        require(
+            found,
+            f"{question.expr} on {name}",
+            exact=is_exact,
+            values=is_exact or question.same,
+            chosen=question.chosen and not is_exact,
+        )
+        words.append(f"{name}: {found.series} series, {found.shared:.1%} shared, apart {found.apart:.1e}")
+    return "; ".join(words)
+
+
+def timed(question: Question, servers: Sequence[Server], end_s: float, rounds: int) -> Case:
+    """Milliseconds of a whole request, and of CPU, on each server: the median of three in each round.
+
+    Each round asks for times a second earlier, so that an answer kept from the round before is of no use.
+    """
+    note = check(question, servers, end_s)
+    samples: dict[str, list[float]] = {server.name: [] for server in servers}
+    cpu: dict[str, list[float]] = {server.name: [] for server in servers}
+    for number in range(rounds):
+        for server in _turned(servers, number):
+            taken, spent = [], []
+            for repeat in range(_REPEATS):
+                before = server.cpu_seconds()
+                answer = question.ask(server.client, end_s - number - repeat * rounds)
+                spent.append((server.cpu_seconds() - before) * 1000)
+                taken.append(_ok(answer).seconds * 1000)
+            samples[server.name].append(statistics.median(taken))
+            cpu[server.name].append(statistics.median(spent))
+    return Case(question.name, "ms", samples, cpu, question.expr, note)
+
+
+def latencies(
+    question: Question, servers: Sequence[Server], end_s: float, rounds: int, requests: int
+) -> list[Case]:
+    """The median and the 99th percentile of many requests a round, as two cases."""
+    note = check(question, servers, end_s)
+    halves: dict[str, list[float]] = {server.name: [] for server in servers}
+    tails: dict[str, list[float]] = {server.name: [] for server in servers}
+    for number in range(rounds):
+        for server in _turned(servers, number):
+            for warm in range(5):
+                question.ask(server.client, end_s - warm)
+            taken = sorted(
+                _ok(question.ask(server.client, end_s - index % 200)).seconds * 1000
+                for index in range(requests)
+            )
+            halves[server.name].append(taken[len(taken) // 2])
+            tails[server.name].append(taken[int(len(taken) * 0.99)])
+    return [
+        Case(f"{question.name}, p50", "ms", halves, detail=question.expr, note=note),
+        Case(f"{question.name}, p99", "ms", tails, detail=question.expr),
+    ]
+
+
+def summary(case: Case) -> str:
+    """One line for the terminal."""
+    medians = {name: statistics.median(figures) for name, figures in case.samples.items() if figures}
+    ours = medians.get(ZSEVAL, 0.0)
+    words = [f"{name} {figure:.4g}" for name, figure in medians.items()]
+    words += [f"/{name[:4]} {ours / medians[name]:.3f}" for name in (PROMETHEUS, VICTORIA) if name in medians]
+    spent = {name: statistics.median(figures) for name, figures in case.cpu.items() if figures}
+    if spent:
+        words.append("| CPU " + " ".join(f"{name[:4]} {figure:.4g}" for name, figure in spent.items()))
+    return f"{case.name:<34} {case.unit}: " + "  ".join(words)
+
+
+def _turned(servers: Sequence[Server], number: int) -> list[Server]:
+    """Another one is first in each round."""
+    first = number % len(servers)
+    return [*servers[first:], *servers[:first]]
+
+
+def _ok(answer: Answer) -> Answer:
+    if answer.status != 200:
+        raise RuntimeError(f"HTTP {answer.status}: {answer.body[:300]!r}")
+    return answer
