@@ -34,9 +34,9 @@ one run, the answers compared before anything is timed. Written by `python -m be
 
 A ratio is zseval / peer, below 1 where zseval takes less. It is taken within a round, in which the servers
 are asked right after one another, and is the median over the rounds; a row's ratio is the geometric mean over
-its cases. In brackets: the quartiles over the rounds. The machine may have had other work: times in ms say how
-it was there and then, ratios are what to compare. CPU time is the server's own, all its threads; a peer that
-computes on two processors at once takes less time than CPU time.
+its cases. In brackets: the quartiles over the rounds. The machine may have had other work: times in ms say
+how it was there and then, ratios are what to compare. CPU time is the server's own, all its threads; a peer
+that computes on two processors at once takes less time than CPU time.
 
 The reach is what zseval set out for. A row that is not within it stays here, with the reason.
 """
