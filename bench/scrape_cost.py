@@ -2,9 +2,10 @@
 
     python -m bench.scrape_cost [--targets 10] [--series 1000] [--interval 1s] [--seconds 30] [--gzip]
 
-Serves generated pages of which 30 % of the values change from scrape to scrape, has zseval (the one beside the
-Python that runs this) and Prometheus (where there is one on PATH) scrape them one after the other, and prints
-the processor time their processes took for a million samples and their resident memory afterwards. Linux only.
+Serves generated pages of which 30 % of the values change from scrape to scrape, has zseval (the one beside
+the Python that runs this) and Prometheus (where there is one on PATH) scrape them one after the other, and
+prints the processor time their processes took for a million samples and their resident memory afterwards.
+Linux only.
 `--seconds 245` at an interval of one second keeps as many samples as an hour at 15 s.
 """
 
@@ -15,7 +16,6 @@ import asyncio
 import gzip
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -36,7 +36,7 @@ _SEED = 6
 
 
 class Pages:
-    """The page of each moment. Some 80 bytes a line: counters, gauges with decimals, buckets of histograms."""
+    """The page of each moment. Some 90 bytes a line: counters, gauges with decimals, buckets."""
 
     def __init__(self, series: int, tick_s: float) -> None:
         self._random = random.Random(_SEED)
@@ -53,7 +53,9 @@ class Pages:
         if tick != self._tick:
             self._tick = tick
             self._advance()
-            self._page = "".join(map("%s%.15g\n".__mod__, zip(self._heads, self._values))).encode()
+            self._page = "".join(
+                [f"{head}{value:.15g}\n" for head, value in zip(self._heads, self._values, strict=True)]
+            ).encode()
             self._zipped = b""
         if zipped and not self._zipped:
             self._zipped = gzip.compress(self._page, 6)
@@ -127,7 +129,9 @@ def measure(command: Sequence[str], address: str, folder: Path, rate: float, sec
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--targets", type=int, default=10)
     parser.add_argument("--series", type=int, default=1000, help="of each target")
     parser.add_argument("--interval", type=float, default=1.0, help="seconds")
@@ -141,7 +145,7 @@ def main() -> None:
     with ExitStack() as stack:
         stack.callback(pages.terminate)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        targets = [f"127.0.0.1:{(port := ports.get())}"]
+        targets = [f"127.0.0.1:{ports.get()}"]
         # One page server: the targets differ in a parameter that it does not look at.
         jobs = "".join(
             f"  - {{job_name: job{number}, params: {{n: ['{number}']}}, "
@@ -172,10 +176,8 @@ def main() -> None:
 
 
 def _commands(config: Path, folder: Path) -> dict[str, list[str]]:
-    commands = {
-        "zseval": [sys.executable, "-m", "zseval", "--config", str(config), "--plain", "--log.level=error"]
-        + ["--listen", "ADDRESS"]
-    }
+    zseval = [sys.executable, "-m", "zseval", "--config", str(config), "--listen", "ADDRESS"]
+    commands = {"zseval": [*zseval, "--plain", "--log.level=error"]}
     prometheus = shutil.which("prometheus")
     if prometheus:
         commands["prometheus"] = [

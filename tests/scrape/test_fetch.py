@@ -134,7 +134,7 @@ async def test_large_compressed_bodies_arrive_whole(size: int) -> None:
         (response(b"", "Content-Encoding: gzip"), "EOF"),
         (response(b"a 1\n")[:-2], "unexpected EOF"),
         (b"", "EOF"),
-        (b"\x00\x01garbage\r\n\r\n", "Bad"),
+        (b"\x00\x01garbage\r\n\r\n", "malformed HTTP response"),
     ],
 )
 async def test_a_bad_answer_is_an_error_that_says_what(answer: bytes, message: str) -> None:

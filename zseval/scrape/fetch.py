@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from zseval.errors import ScrapeError
 from zseval.exposition.negotiate import ACCEPT
 from zseval.model.number import format_f
 from zseval.transport.client import HttpClient, TransportError
+from zseval.transport.http1 import BodyTooLargeError
 
 __all__ = ["MAX_BODY_BYTES", "BodySizeError", "Fetched", "fetch"]
 
@@ -53,74 +53,54 @@ async def fetch(
         "Accept-Encoding": "gzip" if compression else "identity",
         "X-Prometheus-Scrape-Timeout-Seconds": format_f(timeout_ms / 1000),
     }
+    limit = body_size_limit or MAX_BODY_BYTES + 1
     try:
-        async with (
-            asyncio.timeout(timeout_ms / 1000),
-            client.request("GET", url, headers=headers) as response,
-        ):
-            if response.status != 200:
-                raise ScrapeError(f"server returned HTTP status {response.status} {response.reason}")
-            chunks: AsyncIterator[bytes] = _received(response.content.iter_any(), url)
-            if response.headers.get("Content-Encoding", "") == "gzip":
-                chunks = _decompressed(chunks)
-            body = await _joined(chunks, body_size_limit)
-            return Fetched(body, response.headers.get("Content-Type", ""))
+        async with asyncio.timeout(timeout_ms / 1000):
+            # What does not compress takes a little more as gzip than without.
+            answer = await client.get(url, headers=headers, max_bytes=limit + (limit >> 10) + 64)
+            if answer.status != 200:
+                raise ScrapeError(f"server returned HTTP status {answer.status} {answer.reason}")
+            body = answer.body
+            if answer.headers.get("content-encoding") == "gzip":
+                body = await _decompressed(body, limit)
+            if len(body) >= limit:
+                raise BodyTooLargeError
+            return Fetched(body, answer.headers.get("content-type", ""))
     except TimeoutError:
         raise TransportError(f'Get "{url}": context deadline exceeded') from None
+    except BodyTooLargeError:
+        raise BodySizeError(
+            "body size limit exceeded"
+            if body_size_limit
+            else f"body is over {MAX_BODY_BYTES >> 20} MiB and the job sets no body_size_limit"
+        ) from None
 
 
-async def _received(chunks: AsyncIterator[bytes], url: str) -> AsyncIterator[bytes]:
-    """The body as it comes; what can go wrong on the way becomes our error."""
-    import aiohttp
+async def _decompressed(data: bytes, limit: int) -> bytes:
+    """gzip, of one member or several, in pieces of bounded size. Raises ScrapeError, BodyTooLargeError.
 
-    try:
-        async for chunk in chunks:
-            yield chunk
-    except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError) as error:
-        raise TransportError(f'Get "{url}": unexpected EOF') from error
-    except (aiohttp.ClientError, OSError) as error:
-        if isinstance(error, TimeoutError):
-            raise
-        raise TransportError(f'Get "{url}": {error or type(error).__name__}') from error
-
-
-async def _decompressed(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """gzip, of one member or several, in pieces of bounded size."""
-    decompressor = zlib.decompressobj(wbits=31)
-    started = False
-    async for chunk in chunks:
-        pending, piece = chunk, b""
-        while pending or len(piece) == _PIECE:  # a full piece may not be all there is
-            if decompressor.eof:
-                decompressor = zlib.decompressobj(wbits=31)
-            started = True
-            try:
-                piece = decompressor.decompress(pending, _PIECE)
-            except zlib.error as error:
-                raise ScrapeError(f"gzip: invalid data: {error}") from error
-            pending = decompressor.unconsumed_tail or decompressor.unused_data
-            yield piece
-            if len(piece) == _PIECE:
-                await asyncio.sleep(0)  # others are due too
-            if decompressor.eof and not pending:
-                break
-    if not started:
+    limit: what is as large is too large already, as in Prometheus.
+    """
+    if not data:
         raise ScrapeError("EOF")
-    if not decompressor.eof:
-        raise ScrapeError("unexpected EOF")
-
-
-async def _joined(chunks: AsyncIterator[bytes], limit: int) -> bytes:
-    """All of it; a body of exactly the limit is too large already, as in Prometheus. 0: our own limit."""
     parts: list[bytes] = []
     size = 0
-    async for chunk in chunks:
-        size += len(chunk)
-        if limit and size >= limit:
-            raise BodySizeError("body size limit exceeded")
-        if not limit and size > MAX_BODY_BYTES:
-            raise BodySizeError(
-                f"body is over {MAX_BODY_BYTES >> 20} MiB and the job sets no body_size_limit"
-            )
-        parts.append(chunk)
-    return b"".join(parts)
+    decompressor = zlib.decompressobj(wbits=31)
+    while True:
+        try:
+            piece = decompressor.decompress(data, _PIECE)
+        except zlib.error as error:
+            raise ScrapeError(f"gzip: invalid data: {error}") from error
+        parts.append(piece)
+        size += len(piece)
+        if size >= limit:
+            raise BodyTooLargeError
+        data = decompressor.unconsumed_tail or decompressor.unused_data
+        if decompressor.eof:
+            if not data:
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+            decompressor = zlib.decompressobj(wbits=31)
+        elif len(piece) == _PIECE:
+            await asyncio.sleep(0)  # others are due too
+        elif not data:
+            raise ScrapeError("unexpected EOF")

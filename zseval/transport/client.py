@@ -1,4 +1,4 @@
-"""HttpClient: requests as an HttpClientConfig wants them, on top of aiohttp.
+"""HttpClient: requests as an HttpClientConfig wants them, simple ones by `Connections`, the rest by aiohttp.
 
 Redirects are followed here and not by aiohttp, because credentials must not leave the host they are for.
 Once a redirect leads to another domain they stay behind for the rest of the chain.
@@ -15,7 +15,9 @@ from urllib.parse import urljoin, urlsplit
 
 from zseval import __version__
 from zseval.errors import ZsevalError
-from zseval.transport.config import HttpClientConfig
+from zseval.transport.config import HttpClientConfig, TlsConfig
+from zseval.transport.connections import Connections, DialError, route_of
+from zseval.transport.http1 import Answer, BodyTooLargeError, ProtocolError
 from zseval.transport.proxy import proxy_for
 from zseval.transport.secrets import Secrets, file_stamps
 from zseval.transport.tls import tls_context, tls_files
@@ -47,14 +49,30 @@ class HttpClient:
         self._secrets = Secrets(config)
         self._files = tls_files(config.tls)
         self._stamps: tuple[tuple[int, int, int], ...] | None = None
+        # Without TLS settings and proxies there is nothing that a simple request could want of aiohttp.
+        self._is_simple = config.tls == TlsConfig() and not config.proxy_url
+        self._is_simple &= not config.proxy_from_environment
+        self._connections = Connections()
         self._session: aiohttp.ClientSession | None = None
         self._retired: list[aiohttp.ClientSession] = []
 
     async def close(self) -> None:
         sessions = [*self._retired, *([self._session] if self._session is not None else [])]
         self._session, self._retired = None, []
+        self._connections.close()
         for session in sessions:
             await session.close()
+
+    async def get(self, url: str, *, headers: Mapping[str, str], max_bytes: int) -> Answer:
+        """The answer to a GET, its body not decompressed. A time limit is the caller's to set.
+
+        Raises as `request` does, and BodyTooLargeError for a body of more than `max_bytes`.
+        """
+        chain = _Chain("GET", url, None, follows=self.config.follow_redirects)
+        while True:
+            answer = await self._get(chain.url, self._headers(headers, trusted=chain.is_trusted), max_bytes)
+            if not chain.follow(answer.status, answer.headers.get("location", "")):
+                return answer
 
     @contextlib.asynccontextmanager
     async def request(
@@ -66,33 +84,31 @@ class HttpClient:
         used.
         """
         session = self._current_session()
-        response = await self._follow(session, method, url, dict(headers or {}), data)
+        chain = _Chain(method, url, data, follows=self.config.follow_redirects)
+        while True:
+            sent = self._headers(headers or {}, trusted=chain.is_trusted)
+            response = await self._send(session, chain.method, chain.url, sent, chain.data)
+            if not chain.follow(response.status, response.headers.get("Location", "")):
+                break
+            response.release()
         try:
             yield response
         finally:
             response.release()
 
-    async def _follow(
-        self,
-        session: aiohttp.ClientSession,
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        data: bytes | None,
-    ) -> aiohttp.ClientResponse:
-        trusted = True
-        first_host = urlsplit(url).hostname or ""
-        for _ in range(_MAX_REDIRECTS + 1):
-            response = await self._send(session, method, url, self._headers(headers, trusted=trusted), data)
-            target = response.headers.get("Location", "")
-            if not self.config.follow_redirects or response.status not in _REDIRECTS or not target:
-                return response
-            response.release()
-            if response.status not in _KEEP_METHOD and method not in ("GET", "HEAD"):
-                method, data = "GET", None
-            url = urljoin(url, target)
-            trusted = trusted and _is_within(urlsplit(url).hostname or "", first_host)
-        raise TransportError(f'{method.capitalize()} "{url}": stopped after {_MAX_REDIRECTS} redirects')
+    async def _get(self, url: str, headers: Mapping[str, str], max_bytes: int) -> Answer:
+        """One request, without redirects."""
+        route = route_of(url) if self._is_simple else None
+        if route is None:
+            response = await self._send(self._current_session(), "GET", url, headers, None)
+            try:
+                return await _answer_of(response, url, max_bytes)
+            finally:
+                response.release()
+        try:
+            return await self._connections.get(route, headers, max_bytes)
+        except (DialError, ProtocolError, OSError, ValueError) as error:
+            raise request_error("GET", url, error) from error
 
     async def _send(
         self,
@@ -147,6 +163,55 @@ class HttpClient:
         )
         self._stamps = stamps
         return self._session
+
+
+class _Chain:
+    """A request and the redirects it is led through.
+
+    is_trusted: it has not left the first domain.
+    """
+
+    def __init__(self, method: str, url: str, data: bytes | None, *, follows: bool) -> None:
+        self.method, self.url, self.data = method, url, data
+        self.is_trusted = True
+        self._follows = follows
+        self._first_url = url
+        self._count = 0
+
+    def follow(self, status: int, location: str) -> bool:
+        """Go on to where a response points; False where it is the answer. Raises TransportError."""
+        if not self._follows or status not in _REDIRECTS or not location:
+            return False
+        if self._count == _MAX_REDIRECTS:
+            verb = self.method.capitalize()
+            raise TransportError(f'{verb} "{self.url}": stopped after {_MAX_REDIRECTS} redirects')
+        self._count += 1
+        if status not in _KEEP_METHOD and self.method not in ("GET", "HEAD"):
+            self.method, self.data = "GET", None
+        self.url = urljoin(self.url, location)
+        first_host = urlsplit(self._first_url).hostname or ""
+        self.is_trusted = self.is_trusted and _is_within(urlsplit(self.url).hostname or "", first_host)
+        return True
+
+
+async def _answer_of(response: aiohttp.ClientResponse, url: str, max_bytes: int) -> Answer:
+    """A response of aiohttp, read."""
+    import aiohttp
+
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in response.content.iter_any():
+            size += len(part)
+            if size > max_bytes:
+                raise BodyTooLargeError
+            parts.append(part)
+    except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError) as error:
+        raise TransportError(f'Get "{url}": unexpected EOF') from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise request_error("GET", url, error) from error
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status, response.reason or "", headers, b"".join(parts))
 
 
 def _is_within(host: str, parent: str) -> bool:
