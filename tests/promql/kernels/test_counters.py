@@ -36,6 +36,17 @@ def test_fractions_lost_in_resets_are_added_to_rounding(case: Case) -> None:
     assert_matches(counters.increase, slow.increase, case, rel=1e-12, slack=1e-14 * peak)
 
 
+@given(case=cases(st.sampled_from([1.7e308, -1e308, 5.0, np.inf])))
+@settings(max_examples=150, deadline=None)
+def test_what_overflows_is_as_infinite_as_with_the_slow_twin(case: Case) -> None:
+    assert_matches(counters.increase, slow.increase, case, rel=1e-12)
+
+
+def test_two_lost_amounts_that_overflow_together_leave_an_overflow_as_it_is() -> None:
+    values, _ = counters.increase(one_series([1.7e308, -1e308, 1.7e308, -1e308]))
+    assert values[0, 0] == -np.inf
+
+
 def test_a_lost_amount_is_not_drowned_by_a_huge_one_before_the_window() -> None:
     w = one_series([1e300, 0.0, 5.0, 1.0, 2.0])
     narrow = type(w)(w.values, w.times, w.lo + 2, w.hi, w.starts, w.ends)

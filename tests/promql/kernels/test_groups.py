@@ -42,6 +42,13 @@ def test_an_aggregate_of_anything_is_that_of_the_slow_twin(op: str, matrix: Matr
     _check(op, matrix, ROUNDING.get(op, 0.0))
 
 
+@pytest.mark.parametrize("op", ["stdvar", "stddev"])
+@given(matrix=matrices(st.sampled_from([1.7e308, -1e308, 2e300, 1e160, 5.0, math.inf, math.nan])))
+@settings(max_examples=150, deadline=None)
+def test_a_spread_that_overflows_is_that_of_the_slow_twin(op: str, matrix: Matrix) -> None:
+    _check(op, matrix, ROUNDING[op])
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("rest", [[], [1.0], [1.0, 2.0]])
 def test_a_spread_with_an_infinity_is_nan(value: float, rest: list[float]) -> None:

@@ -164,7 +164,22 @@ def add_lost(gained: Values, w: Windows, fell: Mask | None = None) -> None:
     for batch, samples in window_samples(inner, rows, steps):
         total, rest = sum_samples(samples)
         found[rows[batch], steps[batch]] = gained[series[rows[batch]], steps[batch]] + total + rest
+    _overflowing(found, gained[series], inner)
     gained[series] = found
+
+
+def _overflowing(found: Values, gained: Values, lost: Windows) -> None:
+    """Where the sum is not finite, what was lost is added one by one: what overflows first, counts.
+
+    found: [S, K], written to.  gained: [S, K].  lost: windows over what each reset lost.
+    """
+    odd = ~np.isfinite(found) & ~np.isnan(gained) & (lost.counts > 0)
+    rows, steps = np.nonzero(odd)
+    for batch, samples in window_samples(lost, rows, steps):
+        total = gained[rows[batch], steps[batch]]
+        for value in samples:
+            total[: len(value)] += value
+        found[rows[batch], steps[batch]] = total
 
 
 def irate(w: Windows) -> tuple[Values, Mask | None]:

@@ -300,7 +300,10 @@ def _group(given: _Input) -> Values:
 
 
 def _stdvar(given: _Input) -> Values:
-    """Two passes: the mean, then squares of what is off it. NaN where any value is NaN or infinite."""
+    """Two passes: the mean, then squares of what is off it. NaN where any value is NaN or infinite.
+
+    Where that overflows, upstream's single pass decides between infinity and NaN.
+    """
     counts = np.maximum(given.counts(), 1.0)
     with np.errstate(invalid="ignore", over="ignore"):
         lowest = _lowest(given)
@@ -314,7 +317,33 @@ def _stdvar(given: _Input) -> Values:
             apart = _apart(chunk, mean)
             off[chunk.groups] += chunk.reduce(np.add, apart)
             squares[chunk.groups] += chunk.reduce(np.add, apart * apart)
-        return np.maximum(squares - off * off / counts, 0.0) / counts
+        result: Values = np.maximum(squares - off * off / counts, 0.0) / counts
+        doubt = ~np.isfinite(result)
+        if doubt.any():
+            group, step = np.nonzero(doubt & _finite(given))
+            for batch, samples in given.samples(group, step):
+                result[group[batch], step[batch]] = _spread(samples)
+        return result
+
+
+def _finite(given: _Input) -> Mask:
+    """bool[N, K]: whether every value is finite."""
+    result = np.ones(given.shape, dtype=np.bool_)
+    for chunk in given.chunks():
+        result[chunk.groups] &= np.isfinite(chunk.reduce(np.add, chunk.filled(0.0) * 0.0))
+    return result
+
+
+def _spread(samples: list[Values]) -> Values:
+    """The variance of each column of `_Input.samples`, float64[P], by a running mean."""
+    mean, squares, counts = samples[0].copy(), np.zeros(len(samples[0])), np.ones(len(samples[0]))
+    for value in samples[1:]:
+        live = slice(len(value))
+        off = value - mean[live]
+        counts[live] += 1.0
+        mean[live] += off / counts[live]
+        squares[live] += off * (value - mean[live])
+    return squares / counts
 
 
 def _lowest(given: _Input) -> Values:
@@ -336,7 +365,8 @@ def _apart(chunk: _Chunk, middle: Values) -> Values:
 
 def _stddev(given: _Input) -> Values:
     variance = _stdvar(given)
-    return np.sqrt(variance, out=variance)
+    with np.errstate(invalid="ignore"):  # an overflow can leave -Inf, upstream's too
+        return np.sqrt(variance, out=variance)
 
 
 AGGREGATES: dict[str, Callable[[_Input], Values]] = {
