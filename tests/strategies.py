@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-__all__ = ["expressions", "token_soup"]
+from tests.differential.grow import expression
+
+__all__ = ["expressions", "grown_expressions", "token_soup"]
 
 _METRICS = st.sampled_from(["up", "foo_total", "a:b:rate", "by", "sum", '{"my.metric"}', '{__name__=~"x.*"}'])
 _LABELS = st.sampled_from(["job", "instance", "on", '"my label"', "le"])
@@ -71,6 +73,11 @@ def _vectors(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 def expressions() -> st.SearchStrategy[str]:
     """PromQL texts whose value is an instant vector."""
     return st.recursive(_instant(), _vectors, max_leaves=6)
+
+
+def grown_expressions() -> st.SearchStrategy[str]:
+    """PromQL texts that evaluate on the hostile data set, as the differential fuzz grows them."""
+    return st.randoms(use_true_random=False).map(expression)
 
 
 def token_soup() -> st.SearchStrategy[str]:

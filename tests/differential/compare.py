@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["RELATIVE", "Answer", "Close", "by_labels", "close", "difference", "numbers"]
+__all__ = ["RELATIVE", "Answer", "Close", "by_labels", "close", "difference", "first_time", "numbers"]
 
 RELATIVE = 1e-9
 
@@ -45,6 +45,22 @@ def difference(theirs: Answer, ours: Answer, same: Close = close) -> str | None:
         if found:
             return f"{key} {found}"
     return None
+
+
+def first_time(theirs: Answer, ours: Answer, same: Close = close) -> float | None:
+    """The first time at which two matrices differ."""
+    if theirs.get("resultType") != "matrix" or ours.get("resultType") != "matrix":
+        return None
+    expected, got = by_labels(theirs), by_labels(ours)
+    times = []
+    for key in expected.keys() | got.keys():
+        left, right = (dict(map(tuple, side.get(key, ()))) for side in (expected, got))
+        times += [
+            time
+            for time in left.keys() | right.keys()
+            if time not in left or time not in right or not _same_text(left[time], right[time], same)
+        ]
+    return min(times, default=None)
 
 
 def by_labels(answer: Answer) -> dict[str, list[list[Any]]]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from tests.differential.hostile import END_S, START_S
 
-__all__ = ["expressions"]
+__all__ = ["expression", "expressions"]
 
 _COUNTERS = ["requests_total", "errors_total", "twin_a", "twin_b", "latency_bucket", "bad_bucket"]
 _GAUGES = [
@@ -62,7 +62,12 @@ def expressions(seed: int, count: int) -> Iterator[str]:
     """`count` expressions, the same for the same seed."""
     rng = random.Random(seed)
     for _ in range(count):
-        yield _Grower(rng).expression()
+        yield expression(rng)
+
+
+def expression(rng: random.Random) -> str:
+    """One expression, of what this source of chance gives."""
+    return _Grower(rng).expression()
 
 
 class _Grower:

@@ -20,9 +20,9 @@ __all__ = ["Peers", "When", "engine_with"]
 class When:
     """At one time (`step` 0), or from start to end; Unix seconds."""
 
-    start: int
-    end: int
-    step: int = 0
+    start: float
+    end: float
+    step: float = 0
 
     def __str__(self) -> str:
         return f"at {self.start}" if self.step == 0 else f"from {self.start} to {self.end} by {self.step}"
@@ -45,6 +45,7 @@ class Peers:
         self._address = base.removeprefix("http://")
         self._engine = engine
         self._local = threading.local()
+        self._connections: list[http.client.HTTPConnection] = []
 
     def theirs(self, expr: str, when: When) -> Answer:
         """Prometheus' answer."""
@@ -77,11 +78,11 @@ class Peers:
         found: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
         if found is None:
             found = self._local.connection = http.client.HTTPConnection(self._address, timeout=60)
+            self._connections.append(found)
         return found
 
     def close(self) -> None:
-        """Close this thread's connection."""
-        found: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if found is not None:
-            found.close()
-            self._local.connection = None
+        """Close the connections of all threads. They open again where they are needed."""
+        while self._connections:
+            self._connections.pop().close()
+        self._local = threading.local()

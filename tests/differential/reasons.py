@@ -1,0 +1,66 @@
+"""Why two answers may differ though neither is wrong: a known difference, rounding, a tie.
+
+- Rounding: what goes into the part already differs in its last digits (the difference is then a
+  consequence: a comparison or floor() that tips over), or the part adds and subtracts, and the difference
+  is below 2^-40 of the largest number that goes in (catastrophic cancellation: digits that neither has).
+- A tie: topk and bottomk keep another one of several equal values.
+- A row of the known differences between the versions.
+"""
+
+from __future__ import annotations
+
+import math
+
+from tests.differential.compare import Answer, Close, close, difference, numbers
+from tests.differential.known_differences import explanation, operator
+from tests.differential.trace import Case
+
+__all__ = ["reason"]
+
+_CANCELLATION = 2.0**-40
+
+_ADDING = frozenset(
+    {"sum", "avg", "stddev", "stdvar", "+", "-", "%", "rate", "increase", "delta", "idelta", "irate", "deriv"}
+    | {"predict_linear", "sum_over_time", "avg_over_time", "stddev_over_time", "stdvar_over_time"}
+    | {"quantile", "quantile_over_time", "histogram_quantile"}
+)
+_SQUARED = frozenset({"stdvar", "stddev", "stdvar_over_time", "stddev_over_time"})
+_ROOTED = frozenset({"stddev", "stddev_over_time"})
+_TIED = frozenset({"topk", "bottomk"})
+
+
+def reason(case: Case) -> str | None:
+    """In a few words, or None: then somebody has to look into it."""
+    known = explanation(case)
+    if known is not None:
+        return known.what
+    if "error" in case.theirs or "error" in case.ours or case.ours["resultType"] == "crash":
+        return None
+    name = operator(case.expr)
+    if name in _TIED and _ranked(case.theirs) == _ranked(case.ours):
+        return "tie"
+    if any(theirs != ours and difference(theirs, ours) is None for theirs, ours in case.inputs):
+        return "rounding of what goes in"
+    if name in _ADDING and difference(case.theirs, case.ours, _cancelling(name, case.inputs)) is None:
+        return "cancellation"
+    return None
+
+
+def _ranked(answer: Answer) -> list[str]:
+    return sorted(map(str, numbers(answer)))  # as text: NaN equals NaN
+
+
+def _cancelling(name: str, inputs: list[tuple[Answer, Answer]]) -> Close:
+    """Equality that leaves out digits below the rounding of the largest number that goes in."""
+    finite = [abs(value) for theirs, _ in inputs for value in numbers(theirs) if math.isfinite(value)]
+    largest = max(finite, default=0.0)
+    slack = _CANCELLATION * (largest * largest if name in _SQUARED else largest)
+
+    def same(theirs: float, ours: float) -> bool:
+        if close(theirs, ours):
+            return True
+        if name in _ROOTED:
+            theirs, ours = theirs * theirs, ours * ours
+        return abs(theirs - ours) <= slack
+
+    return same
