@@ -73,6 +73,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how others reach this node",
     )
     add("--web.enable-lifecycle", dest="lifecycle", action="store_true", help="allow /-/reload and /-/quit")
+    add(
+        "--web.enable-remote-write-receiver",
+        dest="remote_write",
+        action="store_true",
+        help="take samples that others push, at /api/v1/write",
+    )
+    add(
+        "--web.remote-write-receiver.max-size",
+        dest="remote_write_size",
+        default="32MB",
+        metavar="SIZE",
+        help="how large such a request may be, decoded (32MB)",
+    )
     add("--web.cors.origin", dest="cors_origin", default=".*", metavar="REGEX", help="allowed CORS origins")
     add(
         "--query.lookback-delta",
@@ -130,13 +143,14 @@ def _log_level(args: argparse.Namespace, *, live: bool) -> str:
 
 def options_of(args: argparse.Namespace) -> NodeOptions:
     """Raises ConfigError for a value that does not fit its option."""
-    if not args.rules and not args.config and not args.target:
+    if not (args.rules or args.config or args.target or args.remote_write):
         raise ConfigError("nothing to do: name a rule file, a --config or a --target (see zseval --help)")
     for option, text in (("--query.lookback-delta", args.lookback), ("--query.timeout", args.query_timeout)):
         _duration(option, text)
     if args.retention:
         _duration("--retention", args.retention)
-    targets = tuple(args.target or (() if args.config else (DEFAULT_TARGET,)))
+    has_source = args.config or (args.remote_write and not args.rules)
+    targets = tuple(args.target or (() if has_source else (DEFAULT_TARGET,)))
     return NodeOptions(
         rule_files=tuple(args.rules),
         config_file=args.config or "",
@@ -154,6 +168,8 @@ def options_of(args: argparse.Namespace) -> NodeOptions:
         features=_features(args.features or ()),
         enable_lifecycle=args.lifecycle,
         cors_origin=_pattern("--web.cors.origin", args.cors_origin),
+        enable_remote_write=args.remote_write,
+        remote_write_max_bytes=_size("--web.remote-write-receiver.max-size", args.remote_write_size),
     )
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "STALE_NAN",
     "is_absent",
     "is_empty",
+    "is_histogram_value",
     "is_stale",
     "is_stale_value",
 ]
@@ -65,3 +66,9 @@ def is_stale_value(value: float) -> bool:
     """True if a Python float is the staleness marker."""
     bits: int = struct.unpack("<Q", struct.pack("<d", value))[0]
     return bits == STALE_BITS
+
+
+def is_histogram_value(value: float) -> bool:
+    """True if a Python float stands for a native histogram."""
+    bits: int = struct.unpack("<Q", struct.pack("<d", value))[0]
+    return bits == HISTOGRAM_BITS

@@ -40,6 +40,7 @@ from zseval.node.rule_loops import RuleLoops
 from zseval.node.snapshot import Snapshot, Transition
 from zseval.notify.manager import NotifierManager
 from zseval.promql.engine import Engine
+from zseval.remote.protocol import require_packages
 from zseval.rules.evaluate import GroupResult, GroupState, Surroundings
 from zseval.rules.rule import AlertingRule, Group
 from zseval.rules.templates import expander
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
     from zseval.promql.result import Result
     from zseval.promql.syntax.ast import Expr
+    from zseval.remote.receiver import Receiver
 
 __all__ = ["Node"]
 
@@ -108,6 +110,7 @@ class Node:
         callbacks = [on_alerts] if on_alerts is not None else []
         self.notifier = NotifierManager(self._clock, registry=self.registry, callbacks=callbacks)
         self.rules = RuleLoops(self._clock, self._tell, self.registry)
+        self._receiver = self._make_receiver() if options.enable_remote_write else None
         self._queries = ThreadPoolExecutor(2, thread_name_prefix="zseval-query")
         self._runner: web.AppRunner | None = None
         self._ready = False
@@ -342,6 +345,18 @@ class Node:
                 "(--listen takes another address)"
             ) from error
 
+    def _make_receiver(self) -> Receiver:
+        """Raises ConfigError where the packages it needs are not installed."""
+        require_packages()
+        from zseval.remote.receiver import Receiver
+
+        return Receiver(
+            self.db,
+            self.registry,
+            self._clock.wall_ms,
+            max_decoded_bytes=self.options.remote_write_max_bytes,
+        )
+
     def _services(self) -> Services:
         options = self.options
         return Services(
@@ -368,6 +383,7 @@ class Node:
             max_concurrency=options.max_concurrency,
             features=options.features,
             exemplars=self.db.exemplars,
+            remote_write=self._receiver,
             enable_lifecycle=options.enable_lifecycle,
             cors_origin=options.cors_origin,
         )
@@ -439,6 +455,7 @@ def _flags(options: NodeOptions) -> dict[str, str]:
         "web.external-url": options.external_url,
         "web.enable-lifecycle": str(options.enable_lifecycle).lower(),
         "web.cors.origin": options.cors_origin,
+        "web.enable-remote-write-receiver": str(options.enable_remote_write).lower(),
         "storage.tsdb.retention.time": options.retention or _RETENTION,
         "storage.tsdb.retention.size": options.memory_bytes,
         "query.lookback-delta": options.lookback,

@@ -32,7 +32,8 @@ class NodeOptions:
 
     targets and alertmanagers are URLs. interval_ms is how often targets named here are scraped, and
     rules evaluated where neither their group nor a configuration file says so. external_labels take the
-    place of those of the same name in the file.
+    place of those of the same name in the file. remote_write_max_bytes is how large a request may be that is
+    received, before and after it is decoded.
     """
 
     rule_files: tuple[str, ...] = ()
@@ -51,6 +52,8 @@ class NodeOptions:
     features: frozenset[str] = frozenset()
     enable_lifecycle: bool = False
     cors_origin: str = ".*"
+    enable_remote_write: bool = False
+    remote_write_max_bytes: int = 32 * _MIB
     external_labels: Labels = Labels()
 
 

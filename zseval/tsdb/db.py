@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
+from numpy.typing import NDArray
 
-from zseval.errors import StorageError
 from zseval.model.arrays import Ids, Mask, Times, Values
 from zseval.model.duration import parse_duration
 from zseval.model.histogram import Histogram, InvalidHistogramError
@@ -47,7 +48,7 @@ from zseval.tsdb.status import (
 )
 from zseval.tsdb.table import Sizing, Table
 
-__all__ = ["TSDB", "RowResult", "Table"]
+__all__ = ["REFUSALS", "TSDB", "RowResult", "Table", "Verdict"]
 
 _BLOCK_ROWS = 120
 _LEAST_ROWS = 16
@@ -58,11 +59,12 @@ _IDLE_MS = 3_600_000  # a source silent for so long has its open block encoded
 _DEAD_LEAST = 1024  # series without samples that are worth a renumbering, at least
 _DEAD_SHARE = 4  # and at least this fraction of all
 
-_REFUSALS: dict[Verdict, type[StorageError]] = {
+REFUSALS: dict[Verdict, type[OutOfOrderError | OutOfBoundsError | DuplicateSampleError]] = {
     Verdict.OUT_OF_ORDER: OutOfOrderError,
     Verdict.OUT_OF_BOUNDS: OutOfBoundsError,
     Verdict.DUPLICATE: DuplicateSampleError,
 }
+"""The error of each verdict that refuses a sample."""
 
 
 class TSDB:
@@ -114,6 +116,11 @@ class TSDB:
         return self._generations_before + len(self._series)
 
     @property
+    def series_count(self) -> int:
+        """How many series there are; their ids are below it."""
+        return len(self._series)
+
+    @property
     def min_time_ms(self) -> int:
         """The time of the oldest sample kept; the largest int64 where there is none, as Prometheus has it."""
         with self._head.lock:
@@ -146,8 +153,8 @@ class TSDB:
             series = self._series.resolve(made)
             self._head.grow(len(self._series))
             verdict = self._head.judge(series, timestamp_ms, value)
-            if verdict in _REFUSALS:
-                raise _REFUSALS[verdict]()
+            if verdict in REFUSALS:
+                raise REFUSALS[verdict]()
             if verdict is Verdict.STORE:
                 self._head.record_one(series, timestamp_ms, value)
                 if self._irregular.append_one(series, timestamp_ms, value):
@@ -177,6 +184,21 @@ class TSDB:
         self, labels: Labels, histogram: Histogram, timestamp_ms: int, start_ms: int | None = None
     ) -> None:
         """`append_histogram` in milliseconds."""
+        with self._head.lock:
+            verdict = self.judge_histogram(labels, histogram, timestamp_ms)
+            if verdict in REFUSALS:
+                raise REFUSALS[verdict]()
+            if verdict is Verdict.STORE:
+                series = self._series.resolve(labels)
+                after_float = self._head.newest_bits(series) != HISTOGRAM_BITS
+                self._head.record_one(series, timestamp_ms, HISTOGRAM_NAN)
+                self._histograms.append(series, timestamp_ms, histogram, after_float=after_float)
+                if start_ms:
+                    self._starts.append_one(series, timestamp_ms, float(start_ms))
+                self._head.settle()
+
+    def judge_histogram(self, labels: Labels, histogram: Histogram, timestamp_ms: int) -> Verdict:
+        """What `append_histogram_at` would do. Raises InvalidSampleError as that does."""
         try:
             histogram.validate()
         except InvalidHistogramError as error:
@@ -186,16 +208,25 @@ class TSDB:
             self._head.grow(len(self._series))
             verdict = self._head.judge(series, timestamp_ms, HISTOGRAM_NAN)
             if verdict is Verdict.REPEATED and self._histograms.newest(series) != histogram:
-                verdict = Verdict.DUPLICATE
-            if verdict in _REFUSALS:
-                raise _REFUSALS[verdict]()
-            if verdict is Verdict.STORE:
-                after_float = self._head.newest_bits(series) != HISTOGRAM_BITS
-                self._head.record_one(series, timestamp_ms, HISTOGRAM_NAN)
-                self._histograms.append(series, timestamp_ms, histogram, after_float=after_float)
-                if start_ms:
-                    self._starts.append_one(series, timestamp_ms, float(start_ms))
-                self._head.settle()
+                return Verdict.DUPLICATE
+            return verdict
+
+    def judge(self, ids: Ids, timestamps_ms: Times, values: Values, *, epoch: int) -> NDArray[np.int8]:
+        """int8[N], Verdict: what `append_samples` would do with each of these if it came alone.
+
+        Raises StaleReferences where `epoch` is not the store's.
+        """
+        with self._head.lock:
+            self._head.check_epoch(epoch)
+            return self._head.verdicts(ids, timestamps_ms, storable(values))
+
+    def newest_value(self, series: int) -> float:
+        """The value of a series' newest sample; HISTOGRAM_NAN stands for a histogram."""
+        return self._head.newest_value(series)
+
+    def exclusively(self) -> AbstractContextManager[object]:
+        """While it is entered, no other thread appends or selects: what was judged stays true."""
+        return self._head.lock
 
     def resolve(self, labels: Sequence[Labels]) -> Ids:
         """Series ids int32[n], creating series as needed; good for the current `epoch`.

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zseval.model.arrays import Ids, Mask, Rows, Times, Values
 from zseval.model.staleness import NORMAL_NAN_BITS, is_absent
@@ -34,14 +35,14 @@ class RowResult:
     out_of_bounds: int = 0
 
 
-class Verdict(enum.Enum):
+class Verdict(enum.IntEnum):
     """What becomes of one sample."""
 
-    STORE = enum.auto()
-    REPEATED = enum.auto()
-    DUPLICATE = enum.auto()
-    OUT_OF_ORDER = enum.auto()
-    OUT_OF_BOUNDS = enum.auto()
+    STORE = 0
+    REPEATED = 1
+    DUPLICATE = 2
+    OUT_OF_ORDER = 3
+    OUT_OF_BOUNDS = 4
 
 
 def storable(values: Values) -> Values:
@@ -134,6 +135,22 @@ class Head:
             return Verdict.OUT_OF_ORDER
         known = self._values.view[series : series + 1].tobytes()
         return Verdict.REPEATED if np.float64(value).tobytes() == known else Verdict.DUPLICATE
+
+    def verdicts(self, series: Ids, times: Times, values: Values) -> NDArray[np.int8]:
+        """int8[N], Verdict: what would become of each of these samples if it came alone."""
+        newest = self._times.view[series]
+        found = np.where(times > newest, np.int8(Verdict.STORE), np.int8(Verdict.OUT_OF_ORDER))
+        again = np.flatnonzero(times == newest)
+        if len(again):
+            known = self._values.view[series[again]].view(np.int64)
+            same = values[again].view(np.int64) == known
+            found[again] = np.where(same, np.int8(Verdict.REPEATED), np.int8(Verdict.DUPLICATE))
+        found[times < self.min_valid_ms] = Verdict.OUT_OF_BOUNDS
+        return found
+
+    def newest_value(self, series: int) -> float:
+        """The newest value of a series, HISTOGRAM_NAN where that is a histogram."""
+        return float(self._values.view[series])
 
     def newest_bits(self, series: int) -> int:
         """The bits of the newest value of a series."""

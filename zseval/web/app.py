@@ -24,6 +24,7 @@ from zseval.web.services import Services
 from zseval.web.status import StatusApi
 from zseval.web.targets import TargetsApi
 from zseval.web.workers import WORKERS, Workers
+from zseval.web.write import WriteApi
 
 __all__ = ["create_app"]
 
@@ -54,7 +55,7 @@ def create_app(services: Services) -> web.Application:
             _readiness(services),
         ],
     )
-    for api in (QueryApi, ExplainApi, SeriesApi, TargetsApi, RulesApi, StatusApi, MetricsApi):
+    for api in (QueryApi, ExplainApi, SeriesApi, TargetsApi, RulesApi, StatusApi, MetricsApi, WriteApi):
         app.router.add_routes(api(services).routes())
     app.router.add_routes(
         [

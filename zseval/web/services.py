@@ -18,6 +18,7 @@ from zseval.promql.exec.context import CancelToken
 from zseval.promql.explain.explanation import Explanation
 from zseval.promql.plan.build import Evaluation
 from zseval.promql.result import Result
+from zseval.remote.protocol import Answer
 from zseval.tsdb.exemplars import ExemplarRing
 from zseval.tsdb.frame import Selection
 from zseval.tsdb.status import HeadStatus
@@ -29,6 +30,7 @@ __all__ = [
     "Database",
     "DroppedTargetView",
     "QueryEngine",
+    "RemoteWriteReceiver",
     "RuleGroupView",
     "RuleView",
     "RuntimeInfo",
@@ -199,6 +201,14 @@ class QueryEngine(Protocol):
     ) -> Explanation: ...
 
 
+class RemoteWriteReceiver(Protocol):
+    """What takes remote writes; called from one thread."""
+
+    @property
+    def max_body_bytes(self) -> int: ...
+    def receive(self, body: bytes, content_type: str = "", encoding: str = "") -> Answer: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything behind the API. Callables are called on the event loop and must not block it.
@@ -207,7 +217,7 @@ class Services:
     keep_dropped_targets says so).
     reload raises ConfigError where the new configuration cannot be used; the old one then goes on.
     features: PromQL features switched on, for parsing.  timeout: seconds a query may take.
-    exemplars: where they are kept, None where that is off.
+    exemplars: where they are kept, None where that is off.  remote_write: likewise.
     listen_address: `host:port`, to tell our own target from others in globalUrl.
     """
 
@@ -235,5 +245,6 @@ class Services:
     max_concurrency: int = 20
     features: frozenset[str] = frozenset()
     exemplars: ExemplarRing | None = None
+    remote_write: RemoteWriteReceiver | None = None
     enable_lifecycle: bool = False
     cors_origin: str = ".*"
