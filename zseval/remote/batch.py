@@ -1,7 +1,8 @@
 """Batch: what one request would write, judged against what the store has, and then written.
 
-As in Prometheus, each sample is judged by what was there before the request. Samples of a series that are
-out of order among themselves pass, therefore, and are left out when they are written.
+As in Prometheus, each sample is judged by what was there before the request. Among themselves the samples of
+a request need not be in order, but for native histograms and the floats of their series; Prometheus leaves
+out what is not.
 Source: tsdb/head_append.go (appendable) and storage/remote/write_handler.go.
 """
 
@@ -55,7 +56,10 @@ class Refusal:
 
 @dataclass(slots=True)
 class Written:
-    """How many were taken; repeats of a newest sample count. disordered: samples left out, as said above."""
+    """How many were taken; repeats of a newest sample count.
+
+    disordered: left out, because other samples of the request were in the way.
+    """
 
     samples: int = 0
     histograms: int = 0

@@ -34,9 +34,9 @@ class Placing:
         self._made = 0
 
     def write(self, ids: Ids, times: Times, values: Values, epoch: int) -> RowResult:
-        """Samples of a request, int32[N], int64[N] and float64[N]. Raises StaleReferences.
+        """Samples of a request, int32[N], int64[N] and float64[N], in order of time. Raises StaleReferences.
 
-        Of several samples of a series only those in order are taken.
+        Of several samples of a series at one time the first is taken.
         """
         self._follow(epoch)
         if not len(ids):
@@ -45,7 +45,7 @@ class Placing:
             return self._row(int(times[0]), ids, values)
         distinct, place = np.unique(times, return_inverse=True)
         if len(distinct) > _HISTORY and len(ids) > _HISTORY * len(np.unique(ids)):
-            return self._store.append_samples(ids, times, values, epoch=epoch)
+            return self._history(ids, times, values)
         order = np.argsort(place, kind="stable")
         borders = np.flatnonzero(np.diff(place[order])) + 1
         total = RowResult()
@@ -64,6 +64,15 @@ class Placing:
         if short > 0:
             room = np.full(short + len(self._owners) // 8, _NOWHERE, dtype=np.int32)
             self._owners = np.concatenate([self._owners, room])
+
+    def _history(self, ids: Ids, times: Times, values: Values) -> RowResult:
+        """Many samples of each series. As a rule they come series by series, and in order."""
+        same = ids[1:] == ids[:-1]
+        is_split = len(same) - np.count_nonzero(same) >= len(np.unique(ids))
+        if is_split or (times[1:] < times[:-1])[same].any():
+            order = np.argsort(times, kind="stable")
+            ids, times, values = ids[order], times[order], values[order]
+        return self._store.append_samples(ids, times, values, epoch=self._epoch)
 
     def _row(self, time_ms: int, ids: Ids, values: Values) -> RowResult:
         """Samples of one moment."""
