@@ -128,12 +128,24 @@ def test_prometheus_writes_what_it_scraped(target: str, node: str, tmp_path: Pat
         at = _wait_for_scrapes(node)
         everything = '{job="page"}'
         assert _eventually_equal(prometheus, node, everything, at - 0.001)
-        for query in ("sum by (job) (rate(c_total[5s]))", "count({job='page'})", "now_and_then", "1 / minus"):
+        for query in (
+            "sum by (job) (avg_over_time(c_total[4500ms]))",
+            "count({job='page'})",
+            "now_and_then",
+            "1 / minus",
+        ):
             answers = [
                 _get(base, "query_range", query=query, start=at - 5, end=at, step=1)["result"]
                 for base in (prometheus, node)
             ]
-            assert answers[0] == answers[1]
+            assert len(answers[0]) == len(answers[1]) == 1
+            (theirs,), (ours,) = answers
+            assert theirs["metric"] == ours["metric"]
+            for (their_time, their_value), (time_, value) in zip(
+                theirs["values"], ours["values"], strict=True
+            ):
+                assert time_ == their_time
+                assert float(value) == pytest.approx(float(their_value), rel=1e-9)
 
 
 def _eventually_equal(one: str, other: str, selector: str, at: float) -> bool:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from tests.remote.writing import snappy
 from zseval.errors import ConfigError
-from zseval.remote import protocol
 from zseval.remote.protocol import Message, RefusedError, decoded, message_of, require_packages
 
 
@@ -101,8 +100,6 @@ def test_a_broken_body_is_refused(body: bytes) -> None:
 
 def test_a_missing_package_is_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.util.find_spec
-    monkeypatch.setattr(
-        protocol.importlib.util, "find_spec", lambda name: None if name == "cramjam" else real(name)
-    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "cramjam" else real(name))
     with pytest.raises(ConfigError, match=r"needs cramjam.*pip install 'zseval\[remote\]'"):
         require_packages()
