@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import shutil
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 
 __all__ = ["free_port", "program", "running", "wait_for_http"]
 
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 
 
 def program(name: str) -> str:
@@ -28,11 +29,16 @@ def program(name: str) -> str:
 
 
 def free_port() -> int:
-    """A TCP port of loopback that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A TCP port of loopback that nobody listens on just now.
+
+    It is below those the system gives to outgoing connections, one of which could take it before it is used.
+    """
+    for _ in range(1000):
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    pytest.fail("no free port")
 
 
 @contextlib.contextmanager
@@ -46,10 +52,10 @@ def running(command: Sequence[str], log: Path, ready_url: str) -> Iterator[subpr
     finally:
         process.terminate()
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(20)
+            process.wait(60)
 
 
 def wait_for_http(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -59,7 +65,7 @@ def wait_for_http(url: str, process: subprocess.Popen[bytes], log: Path) -> None
         if process.poll() is not None:
             break
         try:
-            with urllib.request.urlopen(url, timeout=2) as answer:
+            with urllib.request.urlopen(url, timeout=10) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, ConnectionError, TimeoutError):

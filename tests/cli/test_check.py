@@ -221,6 +221,14 @@ RULE_CASES = {
     "range vector": "groups: [{name: a, rules: [{record: a, expr: 'up[5m]'}]}]",
     "tab": "groups:\n\t- name: a",
     "not a mapping": "- a",
+    "a second document": "groups: []\n---\nfoo: 1\n",
+    "a second document that is no YAML": "groups: []\n--- }\n",
+    "null group": "groups: [null]",
+    "null rule": "groups: [{name: a, rules: [null]}]",
+    "limit with a fraction": "groups: [{name: a, limit: 1.5}]",
+    "limit in quotes": "groups: [{name: a, limit: '5'}]",
+    "limit in hexadecimal": "groups: [{name: a, limit: 0x10}]",
+    "limit far too large": "groups: [{name: a, limit: 99999999999999999999}]",
     "anchors": "groups: [{name: a, rules: [&r {record: a, expr: up}, {<<: *r, record: b}]}]",
 }
 
@@ -283,6 +291,28 @@ CONFIG_CASES = {
     "external labels": "global: {external_labels: {a: b, c: '${HOME}'}}",
     "global timeout above interval": "global: {scrape_interval: 5s, scrape_timeout: 6s}",
     "alert relabelling": "alerting: {alert_relabel_configs: [{action: labeldrop, regex: x}]}",
+    "boolean in quotes": "scrape_configs: [{job_name: a, honor_labels: 'true'}]",
+    "number in quotes": "scrape_configs: [{job_name: a, sample_limit: '5'}]",
+    "number with a fraction": "scrape_configs: [{job_name: a, sample_limit: 1.5}]",
+    "number in hexadecimal": "scrape_configs: [{job_name: a, sample_limit: 0x10}]",
+    "number with underscores": "scrape_configs: [{job_name: a, sample_limit: 1_000}]",
+    "number with an exponent": "scrape_configs: [{job_name: a, sample_limit: 1e3}]",
+    "number that looks octal": "scrape_configs: [{job_name: a, sample_limit: 089}]",
+    "largest number": "scrape_configs: [{job_name: a, sample_limit: 18446744073709551615}]",
+    "negative number": "scrape_configs: [{job_name: a, sample_limit: -1}]",
+    "target without an address": "scrape_configs: [{job_name: a, static_configs: [{targets: ['']}]}]",
+    "null target": "scrape_configs: [{job_name: a, static_configs: [{targets: [null]}]}]",
+    "target that relabelling makes one": "scrape_configs: [{job_name: a, static_configs: [{targets: ['a/b']}], relabel_configs: [{target_label: __address__, replacement: c}]}]",
+    "target that relabelling breaks": "scrape_configs: [{job_name: a, static_configs: [{targets: [b]}], relabel_configs: [{target_label: __address__, replacement: c/d}]}]",
+    "proxy without a scheme": "scrape_configs: [{job_name: a, proxy_url: '::bad'}]",
+    "space in a host": "scrape_configs: [{job_name: a, http_sd_configs: [{url: 'http://a b'}]}]",
+    "pattern of no form": "scrape_configs: [{job_name: a, file_sd_configs: [{files: ['[a.json']}]}]",
+    "rule pattern of no form": "rule_files: ['[a*']",
+    "regex of a single byte": "scrape_configs: [{job_name: a, relabel_configs: [{regex: '\\C', target_label: b}]}]",
+    "regex quoted to its end": "scrape_configs: [{job_name: a, relabel_configs: [{regex: '\\Qa', target_label: b}]}]",
+    "regex quoted in part": "scrape_configs: [{job_name: a, relabel_configs: [{regex: '\\Qa\\E.*', target_label: b}]}]",
+    "second document": "global: {}\n---\nfoo: {}",
+    "negative port": "scrape_configs: [{job_name: a, dns_sd_configs: [{names: [a], type: A, port: -1}]}]",
     "null job": "scrape_configs: [null]",
     "key twice": "global: {}\nglobal: {}",
 }
@@ -294,4 +324,30 @@ scrape_config_files, fallback_scrape_protocol …), takes UTF-8 names, and has d
 @pytest.mark.parametrize("case", CONFIG_CASES)
 def test_small_configurations_get_promtools_verdict(case: str, tmp_path: Path) -> None:
     file = rules_file(tmp_path, CONFIG_CASES[case], "prometheus.yml")
+    assert main(["check", "config", file]) == promtool("check", "config", file)
+
+
+TARGET_FILES = {
+    "empty": "",
+    "null": "null",
+    "a mapping": "{}",
+    "null group": "[null]",
+    "good": '[{"targets": ["a:1"], "labels": {"x": "y"}}]',
+    "label that is a number": '[{"targets": ["a:1"], "labels": {"x": 1}}]',
+    "target that is a number": '[{"targets": [1]}]',
+    "target with a path": '[{"targets": ["a/b"]}]',
+    "target without an address": '[{"targets": [""]}]',
+    "unknown key": '[{"targets": ["a:1"], "extra": 1}]',
+    "no list": '[{"targets": "a"}]',
+    "something after it": '[{"targets": ["a:1"]}] x',
+}
+
+
+@needs_promtool
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+@pytest.mark.parametrize("case", TARGET_FILES)
+def test_files_of_targets_get_promtools_verdict(case: str, suffix: str, tmp_path: Path) -> None:
+    rules_file(tmp_path, TARGET_FILES[case], f"targets.{suffix}")
+    text = f"scrape_configs: [{{job_name: a, file_sd_configs: [{{files: [targets.{suffix}]}}]}}]"
+    file = rules_file(tmp_path, text, "prometheus.yml")
     assert main(["check", "config", file]) == promtool("check", "config", file)

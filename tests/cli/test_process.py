@@ -29,7 +29,7 @@ class Service:
         self._output = output
 
     def get(self, path: str) -> Any:
-        with urlopen(f"{self.url}{path}", timeout=10) as response:
+        with urlopen(f"{self.url}{path}", timeout=60) as response:
             return json.loads(response.read())["data"]
 
     def rules(self) -> list[str]:
@@ -42,11 +42,11 @@ class Service:
 
     def end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
 
 def until(holds: Callable[[], bool], service: Service) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not holds():
         assert time.monotonic() < deadline, service.log
         assert service.process.poll() is None, service.log
@@ -66,7 +66,7 @@ def running(tmp_path: Path, *arguments: str) -> Iterator[Service]:
     finally:
         if process.poll() is None:
             process.kill()
-            process.wait(20)
+            process.wait(60)
 
 
 @pytest.fixture
@@ -105,12 +105,12 @@ def test_it_can_be_told_to_quit_and_to_reload_over_http_where_that_is_allowed(
 ) -> None:
     with running(tmp_path, "rules.yml", "--web.enable-lifecycle") as service:
         rules.write_text(RULES.replace("alert: A", "alert: C"))
-        with urlopen(Request(f"{service.url}/-/reload", method="POST"), timeout=10) as response:
+        with urlopen(Request(f"{service.url}/-/reload", method="POST"), timeout=60) as response:
             assert response.status == 200
         assert service.rules() == ["C"]
-        with urlopen(Request(f"{service.url}/-/quit", method="POST"), timeout=10) as response:
+        with urlopen(Request(f"{service.url}/-/quit", method="POST"), timeout=60) as response:
             assert response.status == 200
-        assert service.process.wait(20) == 0
+        assert service.process.wait(60) == 0
 
 
 def test_an_address_that_is_taken_ends_the_start_with_2(tmp_path: Path, rules: Path) -> None:
@@ -122,7 +122,7 @@ def test_an_address_that_is_taken_ends_the_start_with_2(tmp_path: Path, rules: P
             text=True,
             cwd=tmp_path,
             check=False,
-            timeout=60,
+            timeout=120,
         )
     assert second.returncode == 2
     assert f"cannot listen on {address}" in second.stderr

@@ -177,7 +177,7 @@ def _asked_to_stop(times: int) -> int:
         assert process.stdout.readline() == "stopping\n"
         for _ in range(times - 1):
             process.send_signal(signal.SIGINT)
-        return process.wait(timeout=30)
+        return process.wait(timeout=90)
 
 
 def test_an_interrupt_ends_a_node_cleanly_and_a_second_one_at_once() -> None:

@@ -87,7 +87,6 @@ def test_a_file_may_be_empty(text: str) -> None:
             "3:3",
             'groupname: "a" is repeated in the same file',
         ),
-        ("groups: [null]", "1:10", "empty or null group"),
         ("groups: [{name: a, interval: 5}]", "1:30", 'not a valid duration string: "5"'),
         ("groups: [{name: a, limit: many}]", "1:27", '"many" is not an integer'),
         ("groups: [{name: a, labels: {__name__: x}}]", "1:29", "invalid label name: __name__"),

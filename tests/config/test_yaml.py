@@ -63,7 +63,6 @@ def test_a_duplicate_key_is_an_error_at_the_second() -> None:
         ("\ta: 1", "not valid YAML"),
         ("a: \x00", "not valid YAML"),
         ("a: \ud800", "not valid UTF-8"),
-        ("a: 1\n---\nb: 2\n", "more than one YAML document"),
         ("a: *b", "unknown anchor"),
         ("a: &a [*a]", "contains itself"),
         ("{[1]: 2}", "a mapping key must be a scalar"),
@@ -164,3 +163,19 @@ def test_any_text_is_a_node_or_a_problem(text: str) -> None:
         if isinstance(node, Problem)
         else isinstance(node, Scalar | Series | Mapping)
     )
+
+
+@pytest.mark.parametrize("rest", ["---\nb: 2\n", "--- }\n", "...\n}"])
+def test_what_follows_the_first_document_is_not_read_and_the_log_says_so(
+    rest: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = parse_yaml(f"a: 1\n{rest}", "f.yml")
+    assert isinstance(root, Mapping)
+    assert list(root.items) == ["a"]
+    assert caplog.messages == ["f.yml: more than one YAML document, only the first is read"]
+
+
+@pytest.mark.parametrize("text", ["a: 1", "---\na: 1\n...\n", "", "# a\n"])
+def test_one_document_needs_no_word(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    parse_yaml(text)
+    assert not caplog.messages

@@ -97,7 +97,7 @@ async def both(
 def _ask(url: str, method: str, body: bytes | None) -> tuple[int, Any]:
     request = urllib.request.Request(url, data=body, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             status, content = answer.status, answer.read()
     except urllib.error.HTTPError as error:
         status, content = error.code, error.read()

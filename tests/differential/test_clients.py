@@ -60,7 +60,7 @@ async def promtool(*args: str, stdin: bytes = b"") -> str:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(stdin), 60)
+    out, err = await asyncio.wait_for(process.communicate(stdin), 120)
     assert process.returncode == 0, err.decode()
     return out.decode()
 
@@ -95,7 +95,7 @@ async def test_promtool_reports_the_errors_of_a_query(node: Server) -> None:
     process = await asyncio.create_subprocess_exec(
         program("promtool"), "query", "instant", node.url, "up +", stderr=asyncio.subprocess.PIPE
     )
-    _, err = await asyncio.wait_for(process.communicate(), 60)
+    _, err = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 1
     assert "bad_data" in err.decode()
     assert "parse error: unexpected end of input" in err.decode()
@@ -108,7 +108,7 @@ async def test_promtool_finds_nothing_wrong_with_the_metrics_page(node: Server) 
 
 
 def _fetch(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         body: bytes = answer.read()
     return body
 

@@ -222,7 +222,7 @@ def by_prometheus(port: int, folder: Path) -> dict[str, Verdict]:
     ]
     (folder / "targets.json").write_text(json.dumps(targets))
     config.write_text(
-        "scrape_configs: [{job_name: j, scrape_interval: 4s, scrape_timeout: 4s, honor_timestamps: false,"
+        "scrape_configs: [{job_name: j, scrape_interval: 10s, scrape_timeout: 10s, honor_timestamps: false,"
         f" file_sd_configs: [{{files: ['{folder / 'targets.json'}']}}]}}]\n"
     )
     assert PROMETHEUS is not None
@@ -238,7 +238,7 @@ def by_prometheus(port: int, folder: Path) -> dict[str, Verdict]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while time.monotonic() < end:
             with contextlib.suppress(urllib.error.URLError, OSError):
                 if len(query(api, 'up{job="j"}')) == len(PAGES):
@@ -252,7 +252,7 @@ def by_prometheus(port: int, folder: Path) -> dict[str, Verdict]:
 
 def query(api: str, expression: str) -> dict[Labels, float]:
     parameters = urllib.parse.urlencode({"query": expression})
-    with urllib.request.urlopen(f"http://{api}/api/v1/query?{parameters}", timeout=10) as response:
+    with urllib.request.urlopen(f"http://{api}/api/v1/query?{parameters}", timeout=60) as response:
         answer = json.load(response)
     return {Labels(entry["metric"]): float(entry["value"][1]) for entry in answer["data"]["result"]}
 

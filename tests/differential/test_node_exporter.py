@@ -62,11 +62,11 @@ def process(*command: str) -> Iterator[None]:
 
 
 def get(url: str) -> tuple[bytes, str]:
-    with urllib.request.urlopen(url, timeout=10) as response:
+    with urllib.request.urlopen(url, timeout=60) as response:
         return response.read(), response.headers.get("Content-Type", "")
 
 
-def wait_for(url: str, seconds: float = 30) -> tuple[bytes, str]:
+def wait_for(url: str, seconds: float = 90) -> tuple[bytes, str]:
     end = time.monotonic() + seconds
     while True:
         try:
@@ -132,7 +132,7 @@ def seen_by_prometheus(port: int, folder: Path, relabel: str) -> Series:
         f"--web.listen-address={api}",
     ):
         wait_for(f"http://{api}/-/ready")
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while time.monotonic() < end:
             found = query(api, '{job="node"}')
             up = Labels({"__name__": "up", **BASE, "instance": f"127.0.0.1:{port}"})

@@ -284,7 +284,7 @@ async def test_an_address_that_is_taken_is_refused_and_nothing_runs() -> None:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110 - what is waited for happens in the program under test
             await asyncio.sleep(0.02)
 

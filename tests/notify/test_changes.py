@@ -29,7 +29,7 @@ def config(*addresses: str, timeout_ms: int = 2_000) -> AlertingConfig:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)

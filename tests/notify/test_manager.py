@@ -29,7 +29,7 @@ def entry(
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
@@ -141,8 +141,8 @@ async def test_stopping_does_not_wait_for_one_that_is_down(clock: HurriedClock) 
     await manager.apply(AlertingConfig((entry("127.0.0.1:1"),)))
     manager.send(alerts("A"))
     started = time.monotonic()
-    await manager.stop(drain_s=5.0)
-    assert time.monotonic() - started < 4
+    await manager.stop(drain_s=60.0)
+    assert time.monotonic() - started < 30
 
 
 async def test_external_labels_are_added_where_the_alert_has_none(

@@ -178,7 +178,7 @@ async def test_the_time_limit_is_for_the_whole_exchange(answer: Raw) -> None:
     async with raw_server(answer) as url:
         with pytest.raises(TransportError, match="context deadline exceeded"):
             await get(url, timeout_ms=200)
-        assert loop.time() - began < 2
+        assert loop.time() - began < 15
 
 
 async def test_an_endless_fast_body_ends_at_the_size_limit() -> None:

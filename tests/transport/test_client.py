@@ -6,6 +6,8 @@ import base64
 import contextlib
 import os
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -33,6 +35,18 @@ async def server(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIt
         yield f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+def test_what_a_request_needs_is_imported_before_its_time_limit_runs() -> None:
+    program = (
+        "import sys\n"
+        "from zseval.transport.client import HttpClient\n"
+        "from zseval.transport.config import HttpClientConfig\n"
+        "assert 'aiohttp' not in sys.modules\n"
+        "HttpClient(HttpClientConfig())\n"
+        "assert 'aiohttp' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 @contextlib.asynccontextmanager

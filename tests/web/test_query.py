@@ -38,7 +38,7 @@ async def test_an_instant_query_answers_now_by_default(serve: Any, engine: Any) 
     }
     (asked,) = engine.asked
     assert (asked["expr"], asked["time_ms"], asked["lookback_ms"]) == ("up", NOW_MS, None)
-    assert 119 < asked["timeout"] <= 120
+    assert 60 < asked["timeout"] <= 120
 
 
 @pytest.mark.parametrize(
@@ -201,9 +201,9 @@ async def test_limit_cuts_and_says_so(serve: Any, engine: Any) -> None:
 
 async def test_timeout_and_lookback_reach_the_engine(serve: Any, engine: Any) -> None:
     api = await serve(engine=engine)
-    await api.get("/api/v1/query?query=up&timeout=7s&lookback_delta=90")
+    await api.get("/api/v1/query?query=up&timeout=70s&lookback_delta=90")
     (asked,) = engine.asked
-    assert 6 < asked["timeout"] <= 7
+    assert 30 < asked["timeout"] <= 70
     assert asked["lookback_ms"] == 90_000
 
 
@@ -223,12 +223,12 @@ async def test_a_query_that_finds_no_thread_in_time_is_a_timeout(
 
     def block(_cancel: Any) -> None:
         entered.set()
-        released.wait(10)
+        released.wait(60)
 
     engine.block = block
     api = await serve(engine=engine, max_concurrency=1)
     first = asyncio.create_task(api.get("/api/v1/query?query=a"))
-    await asyncio.to_thread(entered.wait, 5)
+    await asyncio.to_thread(entered.wait, 60)
     answer = await api.get("/api/v1/query?query=b&timeout=50ms")
     assert answer.error == (503, "timeout", "query timed out in query queue")
     released.set()
@@ -243,12 +243,12 @@ async def test_the_loop_answers_while_a_query_runs(
 
     def block(_cancel: Any) -> None:
         entered.set()
-        released.wait(10)
+        released.wait(60)
 
     engine.block = block
     api = await serve(engine=engine)
     slow = asyncio.create_task(api.get("/api/v1/query?query=a"))
-    await asyncio.to_thread(entered.wait, 5)
+    await asyncio.to_thread(entered.wait, 60)
     assert (await api.get("/-/healthy")).status == 200
     assert (await api.get("/api/v1/labels")).data == []
     released.set()
@@ -256,17 +256,19 @@ async def test_the_loop_answers_while_a_query_runs(
 
 
 async def test_a_client_that_leaves_calls_its_query_off(serve: Any, engine: Any) -> None:
-    called_off = threading.Event()
+    entered, called_off = threading.Event(), threading.Event()
 
     def block(cancel: Any) -> None:
-        assert cancel.wait(10)
+        entered.set()
+        assert cancel.wait(60)
         called_off.set()
 
     engine.block = block
     api = await serve(engine=engine)
-    with pytest.raises(TimeoutError):
-        await api.get("/api/v1/query?query=a", timeout=aiohttp.ClientTimeout(total=0.3))
-    assert await asyncio.to_thread(called_off.wait, 5)
+    leaving = asyncio.create_task(api.get("/api/v1/query?query=a"))
+    assert await asyncio.to_thread(entered.wait, 60)
+    leaving.cancel()
+    assert await asyncio.to_thread(called_off.wait, 60)
 
 
 async def test_large_answers_are_compressed_for_who_asks(serve: Any, engine: Any) -> None:

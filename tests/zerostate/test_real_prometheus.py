@@ -109,7 +109,7 @@ async def answers_of_prometheus(folder: Path) -> dict[tuple[str, int], Answer]:
 
 
 async def until_ready(session: aiohttp.ClientSession) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             try:
                 async with session.get("/-/ready") as response:

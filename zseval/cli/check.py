@@ -205,6 +205,7 @@ def _check_config_file(file: str, syntax_only: bool, lint: Lint, verdict: Verdic
             scrapes = load_scrape_configs(document)
             for scrape in scrapes:
                 _check_files_of(scrape, file)
+                _check_targets_of(scrape, file)
     except ConfigError as error:
         _fail(error, verdict)
         return ()
@@ -247,9 +248,6 @@ def _check_files_of(scrape: Section, file: str) -> None:
             _check_exists(part[name], what, file, part, needed)
     if scrape["bearer_token_file"]:
         _check_exists(scrape["bearer_token_file"], _FILE_KEYS[0][2], file, scrape, needed=True)
-    for discovery in scrape["file_sd_configs"]:
-        for pattern in discovery["files"]:
-            _check_target_files(pattern, scrape["job_name"])
 
 
 def _check_exists(path: str, what: str, file: str, part: Section, needed: bool) -> None:
@@ -261,15 +259,32 @@ def _check_exists(path: str, what: str, file: str, part: Section, needed: bool) 
     print(f'  WARNING: {what} "{path}" does not exist')
 
 
-def _check_target_files(pattern: str, job: str) -> None:
+def _check_targets_of(scrape: Section, file: str) -> None:
+    """Raises ConfigError where a target that is listed cannot be one, once it is relabelled."""
+    from zseval.config.load import scrape_config, target_group
+    from zseval.scrape.target import targets_of_group
+
+    config = scrape_config(scrape)
+    listed = [(made, str(number), file) for number, made in enumerate(scrape["static_configs"])]
+    for discovery in scrape["file_sd_configs"]:
+        for pattern in discovery["files"]:
+            listed += _listed_in_files(pattern, scrape["job_name"])
+    for made, source, where in listed:
+        failures = targets_of_group(config, target_group(made, source))[2]
+        if failures:
+            raise ConfigError(failures[0], file=where, position=made.position("targets"))
+
+
+def _listed_in_files(pattern: str, job: str) -> list[tuple[Section, str, str]]:
     from zseval.config.load import expand_globs
-    from zseval.config.target_files import check_target_file
+    from zseval.config.target_files import read_target_file
 
     matches = expand_globs((pattern,))
-    for path in matches:
-        check_target_file(path)
     if not matches:
         print(f'  WARNING: file "{pattern}" for file_sd in scrape job "{job}" does not exist')
+    return [
+        (made, str(number), path) for path in matches for number, made in enumerate(read_target_file(path))
+    ]
 
 
 def _lint_intervals(scrapes: Iterable[Section], lint: Lint, verdict: Verdict) -> None:

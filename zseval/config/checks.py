@@ -32,6 +32,8 @@ __all__ = [
 
 _GLOB = re.compile(r"[^*]*(\*[^/]*)?\Z", re.DOTALL)
 _FILE_SD_GLOB = re.compile(r"[^*]*(\*[^/]*)?\.(json|yml|yaml|JSON|YML|YAML)\Z", re.DOTALL)
+_WELL_FORMED_GLOB = re.compile(r"(?:[^\\\[]|\\.|\[\^?(?:[^\\\]]|\\.)+\])*", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TEMPLATE_VARIABLE = re.compile(r"\$(\$|\w+|\{\w+\})")
 _RESERVED_HEADERS = frozenset(
     {
@@ -69,6 +71,8 @@ def _pattern(what: str) -> Kind:
         text: str = STRING.read(node, reading)
         if _GLOB.match(text) is None:
             raise Problem(f"invalid {what} path {quote(text)}", node.position)
+        if _WELL_FORMED_GLOB.fullmatch(text) is None:
+            raise Problem(f"syntax error in pattern {quote(text)}", node.position)
         return str(reading.base_dir / text) if text else ""
 
     return Kind(read, "")
@@ -172,11 +176,19 @@ def _check_headers(made: Section) -> None:
 
 
 def _check_url(made: Section, key: str) -> None:
+    """What Go's url.Parse refuses."""
+    url = made[key]
     try:
-        parts = urlsplit(made[key])
+        if url.startswith(":"):
+            raise ValueError("missing protocol scheme")
+        if _CONTROL.search(url):
+            raise ValueError("invalid control character in URL")
+        parts = urlsplit(url)
+        if " " in parts.netloc:
+            raise ValueError('invalid character " " in host name')
         _ = parts.port  # reading it checks it
     except ValueError as error:
-        raise Problem(f"parse {quote(made[key])}: {error}", made.value_position(key)) from error
+        raise Problem(f"parse {quote(url)}: {error}", made.value_position(key)) from error
 
 
 def check_tls(tls: Section, _reading: Reading) -> None:
@@ -272,6 +284,8 @@ def check_file_sd(made: Section, _reading: Reading) -> None:
     for name in made["files"]:
         if _FILE_SD_GLOB.match(name) is None:
             raise Problem(f"path name {quote(name)} is not valid for file discovery", made.position("files"))
+        if _WELL_FORMED_GLOB.fullmatch(name) is None:
+            raise Problem(f"syntax error in pattern {quote(name)}", made.position("files"))
 
 
 def check_http_sd(made: Section, reading: Reading) -> None:

@@ -37,7 +37,15 @@ from zseval.scrape.config import (
 )
 from zseval.transport.config import Authorization, BasicAuth, HttpClientConfig, TlsConfig
 
-__all__ = ["Document", "expand_globs", "load_config", "read_config", "read_document"]
+__all__ = [
+    "Document",
+    "expand_globs",
+    "load_config",
+    "read_config",
+    "read_document",
+    "scrape_config",
+    "target_group",
+]
 
 DEFAULT_INTERVAL_MS = 60_000
 DEFAULT_TIMEOUT_MS = 10_000
@@ -153,7 +161,7 @@ def build_config(document: Document, scrapes: tuple[Section, ...]) -> Config:
     retention = _retention(document.root["storage"])
     return Config(
         global_=_global(document.global_),
-        scrape=tuple(_scrape(made) for made in scrapes),
+        scrape=tuple(scrape_config(made) for made in scrapes),
         alerting=_alerting(document.root["alerting"]),
         rule_files=expand_globs(document.rule_patterns),
         storage_retention=format_duration(retention["time"]) if retention and retention["time"] else "",
@@ -166,7 +174,7 @@ def build_config(document: Document, scrapes: tuple[Section, ...]) -> Config:
 
 def _read_root(schema: Schema, text: str, reading: Reading) -> Section:
     try:
-        return read_section(schema, parse_yaml(text), reading)
+        return read_section(schema, parse_yaml(text, reading.problems.file), reading)
     except Problem as problem:
         reading.problems.caught(problem)
         reading.problems.raise_if_any()
@@ -237,7 +245,8 @@ def _global(made: Section) -> GlobalConfig:
     )
 
 
-def _scrape(made: Section) -> ScrapeConfig:
+def scrape_config(made: Section) -> ScrapeConfig:
+    """One scrape section whose globals have been applied."""
     return ScrapeConfig(
         **{key: made[key] for key in _SAME_NAME},
         scrape_interval_ms=made["scrape_interval"],
@@ -254,7 +263,7 @@ def _discovery(made: Section) -> tuple[DiscoveryConfig, ...]:
     found: list[DiscoveryConfig] = []
     if made["static_configs"]:
         groups = tuple(
-            _target_group(group, f"static/{index}") for index, group in enumerate(made["static_configs"])
+            target_group(group, f"static/{index}") for index, group in enumerate(made["static_configs"])
         )
         found.append(StaticDiscovery(groups))
     found += [FileDiscovery(each["files"], each["refresh_interval"]) for each in made["file_sd_configs"]]
@@ -268,7 +277,8 @@ def _discovery(made: Section) -> tuple[DiscoveryConfig, ...]:
     return tuple(found)
 
 
-def _target_group(group: Section, source: str) -> TargetGroup:
+def target_group(group: Section, source: str) -> TargetGroup:
+    """The targets of a group and the labels they share; `source` names where it is from."""
     targets = tuple(Labels({"__address__": address}) for address in group["targets"])
     return TargetGroup(targets, group["labels"], source)
 

@@ -54,11 +54,11 @@ GROUP = Schema(
         "interval": Field(DURATION),
         "query_offset": Field(DURATION),
         "limit": Field(INT),
-        "rules": Field(sections(RULE, null="empty or null rule")),
+        "rules": Field(sections(RULE)),
         "labels": Field(map_of(STRING)),
     },
 )
-RULE_FILE = Schema("the rule file", {"groups": Field(sections(GROUP, null="empty or null group"))})
+RULE_FILE = Schema("the rule file", {"groups": Field(sections(GROUP))})
 
 
 def read_rule_file(
@@ -96,7 +96,7 @@ def parse_rule_file(
     problems = Problems(file)
     reading = Reading(problems, ignore_unknown_keys=ignore_unknown_fields)
     try:
-        root = read_section(RULE_FILE, parse_yaml(text), reading)
+        root = read_section(RULE_FILE, parse_yaml(text, file), reading)
     except Problem as problem:
         problems.caught(problem)
         problems.raise_if_any()

@@ -53,6 +53,9 @@ __all__ = [
 
 _TRUE = frozenset(("true", "True", "TRUE", "y", "Y", "yes", "Yes", "YES", "on", "On", "ON"))
 _FALSE = frozenset(("false", "False", "FALSE", "n", "N", "no", "No", "NO", "off", "Off", "OFF"))
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,63}|0[xX][0-9a-fA-F]{1,64}|0[bB][01]{1,64}|0[oO][0-7]{1,64})")
+_OCTAL = re.compile(r"[-+]?0[0-7]+")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _SIZE = re.compile(r"[-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)[A-Za-z]*)+\Z")
 _SIZE_PART = re.compile(r"([0-9.]+)([A-Za-z]*)")
 _SIZE_POWERS = {"B": 0} | {
@@ -201,30 +204,56 @@ def _text(node: Node, _reading: Reading) -> str:
     return node.value
 
 
-def _bool(node: Node, reading: Reading) -> bool:
+def _plain(node: Node, reading: Reading, what: str) -> str:
+    """The text of a value that is no text: in quotes it would be one."""
     text = _text(node, reading)
+    if isinstance(node, Scalar) and node.style:
+        raise Problem(f"{quote(text)} in quotes is a text, not {what}", node.position)
+    return text
+
+
+def _bool(node: Node, reading: Reading) -> bool:
+    text = _plain(node, reading, "a boolean")
     if text not in _TRUE | _FALSE:
         raise Problem(f"{quote(text)} is not a boolean, use true or false", node.position)
     return text in _TRUE
 
 
 def _int(node: Node, reading: Reading) -> int:
-    text = _text(node, reading)
-    if re.fullmatch(r"[-+]?[0-9]{1,19}", text) is None:
+    number = _integer(node, reading)
+    if not -(2**63) <= number < 2**63:
+        raise Problem(f"{number} is too large", node.position)
+    return number
+
+
+def _integer(node: Node, reading: Reading) -> int:
+    """A number in one of YAML's spellings: `10`, `0x10`, `010` (octal), `1_000`, `1e3`.
+
+    A fraction is left out, as Go does it.
+    """
+    text = _plain(node, reading, "a number")
+    bare = text.replace("_", "")
+    if _OCTAL.fullmatch(bare) is not None:
+        return int(bare, 8)
+    if _INTEGER.fullmatch(bare) is not None:
+        return int(bare, 0)
+    if _FLOAT.fullmatch(bare) is None or not abs(float(bare)) < 2.0**64:
         raise Problem(f"{quote(text)} is not an integer", node.position)
-    return int(text)
+    return int(float(bare))
 
 
 def _uint(node: Node, reading: Reading) -> int:
-    number = _int(node, reading)
+    number = _integer(node, reading)
     if number < 0:
         raise Problem(f"{number} must not be negative", node.position)
+    if number >= 2**64:
+        raise Problem(f"{number} is too large", node.position)
     return number
 
 
 def _float(node: Node, reading: Reading) -> float:
-    text = _text(node, reading)
-    if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", text, re.ASCII) is None:
+    text = _plain(node, reading, "a number")
+    if _FLOAT.fullmatch(text) is None:
         raise Problem(f"{quote(text)} is not a number", node.position)
     return float(text)
 
@@ -394,8 +423,8 @@ def section(schema: Schema, check: Check | None = None) -> Kind:
     return Kind(_SectionReader(schema, check), None, to_plain)
 
 
-def sections(schema: Schema, check: Check | None = None, *, null: str) -> Kind:
-    """A list of sections, as a tuple; a null entry is an error with the text `null`."""
+def sections(schema: Schema, check: Check | None = None, *, null: str = "") -> Kind:
+    """A list of sections, as a tuple; a null entry is the error `null`, or left out where that is ""."""
     read_one = _SectionReader(schema, check)
 
     def read(node: Node, reading: Reading) -> tuple[Section, ...]:
@@ -404,9 +433,10 @@ def sections(schema: Schema, check: Check | None = None, *, null: str) -> Kind:
         made = []
         for item in node.items:
             try:
-                if _is_null(item):
+                if not _is_null(item):
+                    made.append(read_one(item, reading))
+                elif null:
                     raise Problem(null, item.position)
-                made.append(read_one(item, reading))
             except Problem as problem:
                 reading.problems.caught(problem)
         return tuple(made)

@@ -150,7 +150,7 @@ DNS_SD = Schema(
         "names": Field(list_of(STRING), always=True),
         "refresh_interval": Field(DURATION, default=30_000),
         "type": Field(STRING, default="SRV", always=True),
-        "port": Field(UINT),
+        "port": Field(INT),
     },
 )
 

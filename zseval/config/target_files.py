@@ -4,35 +4,34 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from zseval.config.load import read_text
 from zseval.config.problems import ConfigErrors, Problem, Problems
-from zseval.config.schema import Reading
+from zseval.config.schema import Reading, Section
 from zseval.config.tables import TARGET_GROUPS
 from zseval.config.yaml import Mapping, Node, Scalar, Series, parse_yaml
 from zseval.errors import ConfigError, Position
 from zseval.model.labels import quote
 
-__all__ = ["check_target_file"]
+__all__ = ["read_target_file"]
 
 
-def check_target_file(path: str) -> int:
-    """How many targets a .json, .yml or .yaml file lists. Raises ConfigErrors or OSError."""
+def read_target_file(path: str) -> tuple[Section, ...]:
+    """The target groups of a .json, .yml or .yaml file. Raises ConfigErrors or OSError."""
     problems = Problems(path)
     suffix = Path(path).suffix.lower()
     if suffix not in (".json", ".yml", ".yaml"):
         raise ConfigErrors([ConfigError(f"invalid file extension: {quote(suffix)}", file=path)])
     text = read_text(Path(path))
-    groups: tuple[Any, ...] = ()
+    groups: tuple[Section, ...] = ()
     try:
-        node = _from_json(text) if suffix == ".json" else parse_yaml(text)
+        node = _from_json(text) if suffix == ".json" else parse_yaml(text, path)
         if not (isinstance(node, Scalar) and node.is_null):
             groups = TARGET_GROUPS.read(node, Reading(problems))
     except Problem as problem:
         problems.caught(problem)
     problems.raise_if_any()
-    return sum(len(group["targets"]) for group in groups)
+    return groups
 
 
 def _from_json(text: str) -> Node:

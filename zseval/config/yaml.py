@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from zseval.errors import Position
 from zseval.model.labels import quote
 
 __all__ = ["Mapping", "Node", "Scalar", "Series", "parse_yaml"]
+
+_log = logging.getLogger(__name__)
 
 MAX_DEPTH = 64
 """Configuration and rule files nest less than ten levels."""
@@ -102,15 +105,20 @@ class Mapping:
 Node: TypeAlias = Scalar | Series | Mapping
 
 
-def parse_yaml(text: str) -> Node:
+def parse_yaml(text: str, file: str = "") -> Node:
     """The first document of `text`; an empty one is a null scalar.
 
-    Raises Problem for what is not YAML, duplicate keys, more than one document, and documents that
-    nest or expand beyond the limits above.
+    As Prometheus does, what follows the first document is not read; the log says so, naming `file`.
+    Raises Problem for what is not YAML, duplicate keys, and documents that nest or expand beyond
+    the limits above.
     """
     text = text.removeprefix("\ufeff")
     try:
-        return _Composer(text).document()
+        composer = _Composer(text)
+        node = composer.document()
+        if composer.goes_on():
+            _log.warning("%s: more than one YAML document, only the first is read", file or "YAML")
+        return node
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         position = Position(mark.line + 1, mark.column + 1) if mark else Position(1, 1)
@@ -136,15 +144,19 @@ class _Composer:
         self._sizes: dict[int, int] = {}  # id of a node -> its size with aliases written out
 
     def document(self) -> Node:
-        node: Node = Scalar("", Position(1, 1), is_null=True)
-        documents = 0
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents > 1:
-                    raise Problem("more than one YAML document in the file", _position(event))
                 node = self._node(next(self._events), 0)
-        return node
+                next(self._events)  # its end
+                return node
+        return Scalar("", Position(1, 1), is_null=True)
+
+    def goes_on(self) -> bool:
+        """Whether anything follows the document, be it YAML or not."""
+        try:
+            return isinstance(next(self._events, None), yaml.DocumentStartEvent)
+        except yaml.YAMLError:
+            return True
 
     def _node(self, event: yaml.Event, depth: int) -> Node:
         if depth > MAX_DEPTH:

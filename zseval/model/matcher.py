@@ -16,7 +16,14 @@ from functools import lru_cache
 from zseval.errors import ZsevalError
 from zseval.model.labels import METRIC_NAME, is_legacy_label_name, quote
 
-__all__ = ["MatchType", "Matcher", "RegexError", "compile_anchored", "regex_error_text"]
+__all__ = [
+    "MatchType",
+    "Matcher",
+    "RegexError",
+    "compile_anchored",
+    "refuse_what_go_refuses",
+    "regex_error_text",
+]
 
 _META = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
@@ -111,6 +118,7 @@ def compile_anchored(pattern: str) -> Callable[[str], bool]:
 def _compile_re2(pattern: str) -> Callable[[str], bool]:
     import re2  # most programs never need it
 
+    refuse_what_go_refuses(pattern)
     options = re2.Options()
     options.log_errors = False
     options.dot_nl = True
@@ -119,6 +127,21 @@ def _compile_re2(pattern: str) -> Callable[[str], bool]:
     except re2.error as error:
         raise RegexError(regex_error_text(error, pattern)) from error
     return lambda value: compiled.fullmatch(value) is not None
+
+
+_QUOTED = re.compile(r"\\Q.*?(?:\\E|(\Z))|\\(?P<escaped>.)", re.DOTALL)
+
+
+def refuse_what_go_refuses(pattern: str) -> None:
+    """Raises RegexError for what RE2 takes and Go does not: `\\C`, and a `\\Q` that is never ended.
+
+    The second swallows the `)` that Prometheus puts around the pattern.
+    """
+    for found in _QUOTED.finditer(pattern):
+        if found["escaped"] == "C":
+            raise RegexError("error parsing regexp: invalid escape sequence: `\\C`")
+        if found[1] is not None:
+            raise RegexError(f"error parsing regexp: missing closing ): `^(?s:{pattern})$`")
 
 
 _GO_REASONS = {

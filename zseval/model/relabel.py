@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from zseval.model.labels import Labels, is_valid_name
-from zseval.model.matcher import RegexError
+from zseval.model.matcher import RegexError, refuse_what_go_refuses
 
 __all__ = ["RelabelRule", "relabel", "relabel_in_place"]
 
@@ -62,6 +62,7 @@ class _Pattern(Protocol):
 def _compiled(regex: str) -> _Pattern:
     import re2
 
+    refuse_what_go_refuses(regex)
     options = re2.Options()
     options.log_errors = False
     options.dot_nl = True

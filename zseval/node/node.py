@@ -246,9 +246,10 @@ class Node:
     @property
     def address(self) -> str:
         """`host:port` served on, or "" where nothing is served."""
-        if self._runner is None or not self._runner.addresses:
+        runner = self._runner  # rules ask from their threads while the node stops
+        if runner is None or not runner.addresses:
             return ""
-        host, port, *_ = self._runner.addresses[0]
+        host, port, *_ = runner.addresses[0]
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     @property

@@ -45,6 +45,8 @@ class HttpClient:
     """One pool of connections. For one event loop; `close` it there."""
 
     def __init__(self, config: HttpClientConfig) -> None:
+        import aiohttp  # noqa: F401 - slow on a small machine, and not at the cost of a request's time limit
+
         self.config = config
         self._secrets = Secrets(config)
         self._files = tls_files(config.tls)

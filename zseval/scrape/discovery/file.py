@@ -58,6 +58,11 @@ def _json(text: str) -> Any:
         raise ScrapeError(f"invalid JSON: {error}") from error
 
 
+def _matching(pattern: str) -> list[str]:
+    """Existing paths; `*` matches leading dots, as in Go."""
+    return sorted(glob.glob(pattern, include_hidden=True))  # noqa: PTH207 - absolute patterns
+
+
 _READERS: dict[str, Callable[[str], Any]] = {".json": _json, ".yml": _yaml, ".yaml": _yaml}
 
 
@@ -74,7 +79,7 @@ class FileDiscoverer:
         return await asyncio.to_thread(self._refresh)
 
     def _refresh(self) -> Refreshed:
-        paths = dict.fromkeys(path for pattern in self._config.files for path in sorted(glob.glob(pattern)))  # noqa: PTH207 - absolute patterns
+        paths = dict.fromkeys(path for pattern in self._config.files for path in _matching(pattern))
         known = {path: self._file(path) for path in paths}
         self._known = known
         groups = tuple(group for _, found, _ in known.values() for group in found)
