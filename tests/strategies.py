@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import strategies as st
 
 from tests.differential.grow import expression
 
-__all__ = ["expressions", "grown_expressions", "token_soup"]
+__all__ = ["expressions", "grown_expressions", "mixed_up", "token_soup"]
 
 _METRICS = st.sampled_from(["up", "foo_total", "a:b:rate", "by", "sum", '{"my.metric"}', '{__name__=~"x.*"}'])
 _LABELS = st.sampled_from(["job", "instance", "on", '"my label"', "le"])
@@ -80,12 +82,37 @@ def grown_expressions() -> st.SearchStrategy[str]:
     return st.randoms(use_true_random=False).map(expression)
 
 
+_WORDS = [
+    "sum", "by", "(", ")", "{", "}", "[", "]", ",", ":", "5m", "1", "foo", "a:b", '"s"', "'", "`", "\\",
+    "=", "=~", "!~", "!", "==", "bool", "on", "group_left", "offset", "@", "start", "end", "-", "^",
+    "and", "rate", "#", "\n", "é", "\x00", "step", "fill", "anchored", "0x", "1e", ".", "inf", "()", "topk",
+    "without", "ignoring", "group_right", "or", "unless", "atan2", "smoothed", "range", "max_of", "info",
+    "1h30m", "[5m]", "[5m:]", "{a='b'}", "<=", "!=", "%", "*", "/", "+", "nan", "-1", "\t", '"\\xff"', "😀",
+]  # fmt: skip
+_TOKEN = re.compile(r'"[^"]*"|[\w.]+|\s+|.', re.DOTALL)
+
+
+@st.composite
+def mixed_up(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> str:
+    """Expressions with a few tokens taken out, doubled, swapped or strewn in: many are right again."""
+    tokens = _TOKEN.findall(draw(texts))
+    for _ in range(draw(st.integers(1, 3))):
+        if not tokens:
+            break
+        place, other = (draw(st.integers(0, len(tokens) - 1)) for _ in range(2))
+        match draw(st.sampled_from(["out", "double", "swap", "in"])):
+            case "out":
+                del tokens[place]
+            case "double":
+                tokens.insert(place, tokens[place])
+            case "swap":
+                tokens[place], tokens[other] = tokens[other], tokens[place]
+            case _:
+                tokens.insert(place, draw(st.sampled_from(_WORDS)))
+    return "".join(tokens)
+
+
 def token_soup() -> st.SearchStrategy[str]:
     """Words of the language in any order, with or without blanks between them."""
-    words = [
-        "sum", "by", "(", ")", "{", "}", "[", "]", ",", ":", "5m", "1", "foo", "a:b", '"s"', "'", "`", "\\",
-        "=", "=~", "!~", "!", "==", "bool", "on", "group_left", "offset", "@", "start", "end", "-", "^",
-        "and", "rate", "#", "\n", "é", "\x00", "step", "fill", "anchored", "0x", "1e", ".", "inf",
-    ]  # fmt: skip
-    parts = st.lists(st.sampled_from(words), max_size=25)
+    parts = st.lists(st.sampled_from(_WORDS), max_size=40)
     return st.one_of(parts.map(" ".join), parts.map("".join), st.text(max_size=40))
