@@ -19,6 +19,10 @@ _LAST_CHUNK = b"0\r\n\r\n"  # JSON holds no carriage return, so this ends a body
 _TIMEOUT_S = 300.0
 
 
+class _HungUp(ConnectionError):
+    """The connection ended before anything came."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """body: as sent, the chunks' lengths taken out.  seconds: from the first byte sent to the last read."""
@@ -59,11 +63,25 @@ class Client:
             self._socket = None
 
     def _send(self, request: bytes) -> Answer:
+        """A server may have closed a connection that was idle: it is then asked again on another one."""
+        was_kept = self._socket is not None
+        try:
+            return self._exchange(request)
+        except _HungUp:
+            if not was_kept:
+                raise
+            return self._exchange(request)
+
+    def _exchange(self, request: bytes) -> Answer:
         if self._socket is None:
             self._socket = socket.create_connection(self._place, _TIMEOUT_S)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         began = time.perf_counter()
-        self._socket.sendall(request)
+        try:
+            self._socket.sendall(request)
+        except ConnectionError as error:
+            self.close()
+            raise _HungUp(f"{self._host} hung up") from error
         head, parts = self._head(self._socket)
         fields = _fields(head)
         is_chunked = fields.get("transfer-encoding", "") == "chunked"
@@ -86,10 +104,13 @@ class Client:
         """The header and what was read of the body with it."""
         read = b""
         while True:
-            part = connection.recv(1 << 16)
+            try:
+                part = connection.recv(1 << 16)
+            except ConnectionResetError:
+                part = b""
             if not part:
                 self.close()
-                raise ConnectionError(f"{self._host} hung up")
+                raise (ConnectionError if read else _HungUp)(f"{self._host} hung up")
             read += part
             head, end, body = read.partition(b"\r\n\r\n")
             if end:

@@ -10,6 +10,7 @@ import pytest
 
 from bench.peers.client import Client
 
+HANG_UP: Sequence[bytes] = []
 Serve = Callable[[Sequence[Sequence[bytes]]], str]
 
 
@@ -21,12 +22,15 @@ def serve() -> Iterator[Serve]:
 
         def start(answers: Sequence[Sequence[bytes]]) -> str:
             def run() -> None:
-                connection, _ = listener.accept()
-                with connection:
-                    for parts in answers:
-                        connection.recv(65536)
-                        for part in parts:
-                            connection.sendall(part)
+                waiting = list(answers)
+                while waiting:
+                    connection, _ = listener.accept()
+                    with connection:
+                        while waiting and waiting[0] is not HANG_UP:
+                            connection.recv(65536)
+                            for part in waiting.pop(0):
+                                connection.sendall(part)
+                    waiting = waiting[1:] if waiting else []
 
             thread = threading.Thread(target=run)
             thread.start()
@@ -59,6 +63,13 @@ def test_bodies_follow_one_another_on_a_connection(serve: Serve) -> None:
         (503, b""),
         (200, b"abcde"),
     ]
+
+
+def test_a_server_that_closed_an_idle_connection_is_asked_again(serve: Serve) -> None:
+    answer = [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"]
+    client = Client(serve([answer, HANG_UP, answer]))
+    assert [client.get("/").body, client.get("/").body] == [b"ok", b"ok"]
+    client.close()
 
 
 def test_an_answer_that_ends_too_soon_is_an_error(serve: Serve) -> None:
