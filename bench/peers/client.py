@@ -19,7 +19,7 @@ _LAST_CHUNK = b"0\r\n\r\n"  # JSON holds no carriage return, so this ends a body
 _TIMEOUT_S = 300.0
 
 
-class _HungUp(ConnectionError):
+class _HungUpError(ConnectionError):
     """The connection ended before anything came."""
 
 
@@ -67,7 +67,7 @@ class Client:
         was_kept = self._socket is not None
         try:
             return self._exchange(request)
-        except _HungUp:
+        except _HungUpError:
             if not was_kept:
                 raise
             return self._exchange(request)
@@ -81,7 +81,7 @@ class Client:
             self._socket.sendall(request)
         except ConnectionError as error:
             self.close()
-            raise _HungUp(f"{self._host} hung up") from error
+            raise _HungUpError(f"{self._host} hung up") from error
         head, parts = self._head(self._socket)
         fields = _fields(head)
         is_chunked = fields.get("transfer-encoding", "") == "chunked"
@@ -110,7 +110,7 @@ class Client:
                 part = b""
             if not part:
                 self.close()
-                raise (ConnectionError if read else _HungUp)(f"{self._host} hung up")
+                raise (ConnectionError if read else _HungUpError)(f"{self._host} hung up")
             read += part
             head, end, body = read.partition(b"\r\n\r\n")
             if end:
