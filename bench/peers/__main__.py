@@ -19,7 +19,9 @@ from bench.peers.report import overview, read_reasons, render
 from bench.peers.results import Case, Measurement, Store
 from bench.peers.rows.context import Context
 from bench.peers.rows.queries import measure_hostile, measure_queries
+from bench.peers.rows.rules import measure_rules
 from bench.peers.rows.scrape import measure_scrape
+from bench.peers.rows.stall import measure_stall
 from bench.peers.rows.start import measure_start
 from bench.peers.rows.storage import measure_bytes, measure_memory
 from bench.peers.servers import versions
@@ -29,7 +31,7 @@ __all__ = ["main", "write_page"]
 _RESULTS = Path(__file__).with_name("results")
 _REASONS = Path(__file__).with_name("reasons.toml")
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
-_ROWS = ("start", "range", "instant", "tiny", "hostile", "scrape", "memory", "bytes")
+_ROWS = ("start", "range", "instant", "tiny", "hostile", "scrape", "memory", "bytes", "stall", "rules")
 _QUERIES = frozenset({"range", "instant", "tiny"})
 _PAIRS, _QUICK_PAIRS = 7, 3
 
@@ -62,7 +64,13 @@ def write_page(store: Store, docs: Path) -> None:
 
 def _run(context: Context, rows: frozenset[str]) -> Iterator[tuple[str, int, str, list[Case]]]:
     """(row, scale, variant, cases), as they are measured."""
-    once = {"start": measure_start, "bytes": measure_bytes, "scrape": measure_scrape}
+    once = {
+        "start": measure_start,
+        "bytes": measure_bytes,
+        "scrape": measure_scrape,
+        "stall": measure_stall,
+        "rules": measure_rules,
+    }
     for row, measure in once.items():
         if row in rows:
             yield row, 0, "", measure(context)

@@ -2,8 +2,8 @@
 
     python -m bench.peers.launch [--load SERIES --end MS [--rough]] [--stalls FILE] ZSEVAL'S ARGUMENTS
 
---load fills the store before the node serves.  --stalls appends to a file how late the event loop was, in
-ms, each time a tick of a few milliseconds came: its longest stalls.
+--load fills the store before the node serves.  --stalls appends to a file how late the event loop was
+each time a tick of a few milliseconds came.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ __all__ = ["fill", "main", "watch_stalls"]
 
 _TICK_S = 0.002
 _WORTH_MS = 1.0
+_SCHEDSTAT = Path("/proc/thread-self/schedstat")
 
 
 def main() -> None:
@@ -70,17 +71,25 @@ def fill(db: TSDB, page: Page) -> None:
 
 
 async def watch_stalls(file: Path) -> None:
-    """Until it is cancelled: how late each tick came, where that is worth a line."""
+    """Until it is cancelled, for ticks that came late: the loop's time, by how many ms, and for how many of
+    them the loop's thread was ready to run and had no processor.
+    """
     loop = asyncio.get_running_loop()
-    due = loop.time() + _TICK_S
+    due, waited = loop.time() + _TICK_S, _waited_ms()
     with file.open("a", buffering=1) as lines:
         while True:
             await asyncio.sleep(max(0.0, due - loop.time()))
-            now = loop.time()
+            now, waited_before = loop.time(), waited
+            waited = _waited_ms()
             late = (now - due) * 1000
             if late >= _WORTH_MS:
-                lines.write(f"{now:.4f} {late:.2f}\n")
+                lines.write(f"{now:.4f} {late:.2f} {waited - waited_before:.2f}\n")
             due = now + _TICK_S
+
+
+def _waited_ms() -> float:
+    """How long this thread has waited for a processor so far (schedstat of Linux)."""
+    return int(_SCHEDSTAT.read_text().split()[1]) / 1e6
 
 
 if __name__ == "__main__":

@@ -1,0 +1,216 @@
+"""Rules: the CPU time of an evaluation of a whole pack, while new samples arrive every 15 s.
+
+What a server takes without rules, for the samples alone, is measured before and taken off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+import zseval as package
+from bench.peers.agree import Disagreement, compare, require
+from bench.peers.cluster import cluster
+from bench.peers.cluster_rules import rule_file
+from bench.peers.data import INTERVAL_MS, Page
+from bench.peers.measure import summary
+from bench.peers.results import Case
+from bench.peers.rows.context import Context, send
+from bench.peers.rows.storage import simulated
+from bench.peers.servers import Server, child, free_port, prometheus, victoria, zseval
+
+__all__ = ["measure_rules"]
+
+_HISTORY = 241  # rows held before the rules begin
+_INTERVAL_S = INTERVAL_MS // 1000
+_NETWORKS = 3  # of four nodes with some 890 series each
+_IDLE_S, _WARM_S = 60, 45
+_ALERTS = Path(package.__file__).with_name("zerostate") / "alerts.yml"
+_RECORDED = re.compile(r"[a-z0-9_]:[a-z]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Pack:
+    name: str
+    rules: str
+    pages: list[Page]
+
+
+def measure_rules(context: Context) -> list[Case]:
+    return [_pack(context, number) for number in range(2)]
+
+
+def _packs(number: int, end_ms: int, rows: int) -> _Pack:
+    if number == 0:
+        return _Pack("zerostate", _ALERTS.read_text(), list(_with_up(simulated(_NETWORKS, end_ms, rows))))
+    return _Pack("kubernetes", rule_file(f"{_INTERVAL_S}s"), cluster(end_ms, rows))
+
+
+def _pack(context: Context, number: int) -> Case:
+    window = _INTERVAL_S * (1 if context.quick else 2)
+    spare = int(300 + _IDLE_S + _WARM_S + context.pairs * window) // _INTERVAL_S
+    now_ms = int(time.time()) // _INTERVAL_S * INTERVAL_MS
+    pack = _packs(number, now_ms + spare * INTERVAL_MS, _HISTORY + spare)
+    home = context.home / f"rules-{pack.name}"
+    with _servers(home) as (servers, start_vmalert):
+        send(servers, [_rows(page, 0, _HISTORY) for page in pack.pages])
+        with _fed(servers, pack.pages, now_ms):
+            series = sum(len(page.labels) for page in pack.pages)
+            context.say(f"{pack.name}: {series} series are in all servers")
+            _next_beat()
+            idle = _spent(servers, _INTERVAL_S * (1 if context.quick else _IDLE_S // _INTERVAL_S))
+            for server in servers:
+                _give_rules(home, server, pack.rules)
+            start_vmalert()
+            time.sleep(_WARM_S)
+            note = _check(servers, pack)
+            _next_beat()
+            figures: dict[str, list[float]] = {server.name: [] for server in servers}
+            for _ in range(context.pairs):
+                for name, share in _spent(servers, window).items():
+                    figures[name].append(max(share - idle[name], 1e-6) * _INTERVAL_S * 1000)
+    resting = ", ".join(f"{name} {share * _INTERVAL_S * 1000:.1f}" for name, share in idle.items())
+    case = Case(pack.name, "ms", figures, detail=f"{series} series", note=f"{note}; taken off, ms: {resting}")
+    context.say(f"{summary(case)}  ({case.note})")
+    return case
+
+
+def _spent(servers: Sequence[Server], seconds: float) -> dict[str, float]:
+    """CPU seconds a second, from now on."""
+    before = {server.name: (time.perf_counter(), server.cpu_seconds()) for server in servers}
+    time.sleep(seconds)
+    return {
+        server.name: (server.cpu_seconds() - before[server.name][1])
+        / (time.perf_counter() - before[server.name][0])
+        for server in servers
+    }
+
+
+@contextlib.contextmanager
+def _servers(home: Path) -> Iterator[tuple[list[Server], Callable[[], None]]]:
+    sink = f"127.0.0.1:{free_port()}"
+    config = (
+        f"global: {{evaluation_interval: {_INTERVAL_S}s}}\n"
+        "rule_files: [rules/*.yml]\n"
+        f"alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{sink}']}}]}}]}}\n"
+    )
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(
+            child([sys.executable, "-m", "bench.peers.sink", sink.split(":")[1]], home / "sink")
+        )
+        peer = stack.enter_context(prometheus(home, config=config))
+        storage = stack.enter_context(victoria(home))
+        ours = stack.enter_context(zseval(home, ["--web.enable-remote-write-receiver"], config=config))
+
+        def start_vmalert() -> None:
+            listen = f"127.0.0.1:{free_port()}"
+            url = f"http://{storage.address}"
+            command = [
+                "vmalert", f"-rule={home / 'rules-of-vmalert.yml'}", f"-datasource.url={url}",
+                f"-remoteWrite.url={url}", f"-notifier.url=http://{sink}", f"-httpListenAddr={listen}",
+                f"-evaluationInterval={_INTERVAL_S}s", "-loggerLevel=ERROR",
+            ]  # fmt: skip
+            process = stack.enter_context(child(command, home / "vmalert", f"{listen}/health"))
+            storage.processes.append(process)
+
+        yield [ours, peer, storage], start_vmalert
+
+
+def _give_rules(home: Path, server: Server, text: str) -> None:
+    if server.name == "victoriametrics":
+        (home / "rules-of-vmalert.yml").write_text(text)
+        return
+    folder = home / server.name / "rules"
+    folder.mkdir(exist_ok=True)
+    (folder / "rules.yml").write_text(text)
+    answer = server.client.post("/-/reload", b"", {})
+    if answer.status != 200:
+        raise RuntimeError(f"{server.name} does not take the rules: {answer.body[:500]!r}")
+
+
+@contextlib.contextmanager
+def _fed(servers: Sequence[Server], pages: Sequence[Page], now_ms: int) -> Iterator[None]:
+    """A row of every page at its time, by a thread with connections of its own."""
+    stop = threading.Event()
+    failed: list[BaseException] = []
+    others = [Server(server.name, server.address, []) for server in servers]
+
+    def feed() -> None:
+        row, due = _HISTORY, now_ms / 1000 + _INTERVAL_S
+        try:
+            while not stop.wait(max(0.0, due - time.time())) and row < len(pages[0].times):
+                send(others, [_rows(page, row, row + 1) for page in pages])
+                row, due = row + 1, due + _INTERVAL_S
+        except BaseException as error:  # noqa: BLE001 - raised where the block ends
+            failed.append(error)
+
+    thread = threading.Thread(target=feed, name="feeder")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def _check(servers: Sequence[Server], pack: _Pack) -> str:
+    """Every rule is well, and every expression over samples alone gives the same on both."""
+    ours, peer, _ = servers
+    for server in (ours, peer):
+        groups = server.client.get("/api/v1/rules").data()["groups"]
+        ill = [rule["name"] for group in groups for rule in group["rules"] if rule["health"] == "err"]
+        if ill or not groups:
+            raise Disagreement(f"{server.name}: {len(groups)} groups, rules that fail: {ill[:5]}")
+    at = f"{int(time.time()) - 2 * _INTERVAL_S}"
+    compared = found = 0
+    for group in yaml.safe_load(pack.rules)["groups"]:
+        for rule in group["rules"]:
+            if _RECORDED.search(rule["expr"]):
+                continue
+            answers = [
+                server.client.get("/api/v1/query", query=rule["expr"], time=at).data()
+                for server in (ours, peer)
+            ]
+            compared += 1
+            if answers[0]["result"] or answers[1]["result"]:
+                found += 1
+                require(compare(*answers), str(rule["expr"]), exact=True, values=True)
+    return f"{compared} expressions gave the same, {found} of them something"
+
+
+def _next_beat() -> None:
+    """Wait for the middle between two rows."""
+    time.sleep(_INTERVAL_S - (time.time() - _INTERVAL_S / 2) % _INTERVAL_S)
+
+
+def _rows(page: Page, first: int, last: int) -> Page:
+    part = slice(first, last)
+    present = None if page.present is None else page.present[:, part]
+    return replace(page, times=page.times[part], values=page.values[:, part], present=present)
+
+
+def _with_up(pages: Sequence[Page]) -> Iterator[Page]:
+    """With what a scraper says of a target that answers."""
+    for page in pages:
+        target = {"__name__": "up", "instance": page.name, "job": "node"}
+        rows = len(page.times)
+        yield replace(
+            page,
+            labels=[*page.labels, tuple(sorted(target.items()))],
+            values=np.concatenate([page.values, np.ones((1, rows))]),
+            counters=np.append(page.counters, np.False_),
+            present=None
+            if page.present is None
+            else np.concatenate([page.present, np.ones((1, rows), dtype=np.bool_)]),
+        )
