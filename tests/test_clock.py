@@ -73,12 +73,12 @@ def test_what_was_stamped_now_is_not_in_the_future(monkeypatch: pytest.MonkeyPat
 
 
 @given(st.lists(st.floats(0, 1), max_size=30))
-def test_without_drift_it_is_the_wall_clock_to_the_millisecond(waits: list[float]) -> None:
+def test_without_drift_it_is_the_wall_clock_within_a_millisecond(waits: list[float]) -> None:
     machine = Machine()
     clock = SteadyClock(machine)
     for wait in waits:
         machine.passed += wait
-        assert clock.wall_ms() == machine.wall_ms()
+        assert abs(clock.wall_ms() - machine.wall_ms()) <= 1  # both are rounded
 
 
 def test_drift_backwards_is_waited_for_by_going_slower() -> None:

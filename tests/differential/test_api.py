@@ -191,6 +191,7 @@ series?match[]=nothing&start=0&end=1
 alerts
 format_query?query=sum(rate(up[5m]))by(job)
 metadata
+metadata?limit=0
 targets/metadata
 alertmanagers
 targets?state=dropped

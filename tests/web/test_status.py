@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from tests.web.fakes import NOW_MS
 from zseval.errors import ConfigError
 from zseval.metrics import Registry
 from zseval.model.labels import Labels
 from zseval.model.metadata import Metadata, MetricType
+from zseval.promql.errors import EvaluationError
 from zseval.web.services import (
     AlertmanagersView,
     AlertView,
@@ -133,7 +135,8 @@ async def test_metadata_of_all_targets_is_merged_by_family(serve: Any) -> None:
     bar = {"type": "counter", "help": "Bar.", "unit": ""}
     assert (await api.get("/api/v1/metadata?limit=40000")).data == {"foo": [foo], "bar_total": [bar]}
     assert (await api.get("/api/v1/metadata?limit=1")).data == {"foo": [foo]}
-    assert (await api.get("/api/v1/metadata?limit=0")).data == {"foo": [foo], "bar_total": [bar]}
+    assert (await api.get("/api/v1/metadata?limit=0")).data == {}
+    assert (await api.get("/api/v1/metadata?limit=-1")).data == {"foo": [foo], "bar_total": [bar]}
     assert (await api.get("/api/v1/metadata?metric=bar_total")).data == {"bar_total": [bar]}
     assert (await api.get("/api/v1/metadata?metric=none")).data == {}
     assert (await api.get("/api/v1/metadata?limit=x")).error[2] == "limit must be a number"
@@ -371,6 +374,34 @@ async def test_the_front_page_escapes_what_targets_and_alerts_say(serve: Any) ->
     assert "&lt;script&gt;" in answer.text
     assert "script-src" not in answer.headers["Content-Security-Policy"]
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+async def test_the_link_of_an_alert_shows_what_its_expression_gives_now(serve: Any, engine: Any) -> None:
+    engine.series = [Labels({"__name__": "up", "job": EVIL}), Labels({"__name__": "up"})]
+    engine.warnings = [EVIL]
+    api = await serve(engine=engine)
+    answer = await api.get("/graph?g0.expr=up+%3D%3D+1&g0.tab=1")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert [(asked["expr"], asked["time_ms"]) for asked in engine.asked] == [("up == 1", NOW_MS)]
+    assert "up == 1</textarea>" in answer.text
+    assert "2 series" in answer.text
+    assert "<tr><td>up</td><td>1</td></tr>" in answer.text
+    assert EVIL not in answer.text
+    assert (await api.get("/query?g0.expr=up")).status == 200
+
+
+async def test_a_query_page_says_what_is_wrong_and_shows_no_more_than_it_can(serve: Any, engine: Any) -> None:
+    api = await serve(engine=engine)
+    assert "Try <a href" in (await api.get("/graph")).text
+    engine.series = [Labels({"__name__": "up", "n": str(number)}) for number in range(1_001)]
+    assert "the first 1,000 of them" in (await api.get("/graph?g0.expr=up")).text
+    engine.series = []
+    assert "Empty query result" in (await api.get("/graph?g0.expr=up")).text
+    engine.error = EvaluationError(EVIL)
+    answer = await api.get("/graph?g0.expr=up")
+    assert answer.status == 200
+    assert "<pre class=error>" in answer.text
+    assert EVIL not in answer.text
 
 
 async def test_unknown_paths_are_not_found_in_plain_text(serve: Any) -> None:

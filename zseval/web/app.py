@@ -14,6 +14,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from zseval.web.envelope import ApiError, ErrorType, error_response
 from zseval.web.explain import ExplainApi
+from zseval.web.graph import graph_page
 from zseval.web.metrics import MetricsApi
 from zseval.web.page import index_page
 from zseval.web.params import MAX_FORM_BYTES
@@ -60,6 +61,8 @@ def create_app(services: Services) -> web.Application:
     app.router.add_routes(
         [
             web.get("/", index_page(services)),
+            web.get("/graph", graph_page(services)),
+            web.get("/query", graph_page(services)),
             web.options("/api/v1/{path:.*}", _options),
         ]
     )

@@ -7,11 +7,13 @@ from html import escape
 
 from aiohttp import web
 
+from zseval.web.html import page, table
 from zseval.web.services import RuleView, Services, TargetView
 
 __all__ = ["index_page"]
 
 _PATHS = (
+    ("/graph", "a query, and what it gives now"),
     ("/metrics", "what this node counts about itself"),
     ("/api/v1/targets", "targets and their health"),
     ("/api/v1/rules", "rule groups, rules and their alerts"),
@@ -24,39 +26,23 @@ _PATHS = (
     ("/api/v1/status/runtimeinfo", "how this process does"),
     ("/api/v1/status/tsdb", "what the store holds"),
 )
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-td, th { text-align: left; padding: .15rem 1rem .15rem 0; vertical-align: top }
-.down, .firing { color: #b00020 } .pending, .unknown { color: #8a6100 } .up { color: #0a6b2d }
-"""
 
 
 def index_page(services: Services) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def index(_request: web.Request) -> web.Response:
         rules = [rule for group in services.rule_groups() for rule in group.rules]
         parts = [
-            "<!doctype html><html lang=en><head><meta charset=utf-8><title>zseval</title>",
-            f"<style>{_STYLE}</style></head><body><h1>zseval</h1>",
+            "<h1>zseval</h1>",
             "<h2>Targets</h2>",
-            _table(("job", "target", "health", "error"), [_target(each) for each in services.targets()]),
+            table(("job", "target", "health", "error"), [_target(each) for each in services.targets()]),
             "<h2>Alerts</h2>",
-            _table(("alert", "state", "labels"), [row for rule in rules for row in _alerts(rule)]),
+            table(("alert", "state", "labels"), [row for rule in rules for row in _alerts(rule)]),
             "<h2>Paths</h2>",
-            _table(("path", ""), [(_link(path), escape(text)) for path, text in _PATHS]),
-            "</body></html>",
+            table(("path", ""), [(_link(path), escape(text)) for path, text in _PATHS]),
         ]
-        return web.Response(text="".join(parts), content_type="text/html")
+        return web.Response(text=page("zseval", "".join(parts)), content_type="text/html")
 
     return index
-
-
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A table of cells that are HTML already."""
-    if not rows:
-        return "<p>none</p>"
-    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><tr>{head}</tr>{body}</table>"
 
 
 def _link(path: str) -> str:

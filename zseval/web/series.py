@@ -74,7 +74,7 @@ class SeriesApi:
             families = target.metadata
             names = families if not wanted else [wanted] if wanted in families else []
             for name in names:
-                if name not in found and 0 < limit <= len(found):
+                if name not in found and 0 <= limit <= len(found):
                     continue
                 entries = found.setdefault(name, {})
                 if not 0 < per_metric <= len(entries):
