@@ -6,12 +6,12 @@ Source: prometheus scrape/scrape.go (targetScraper).
 from __future__ import annotations
 
 import asyncio
-import zlib
 from dataclasses import dataclass
 
 from zseval.errors import ScrapeError
 from zseval.exposition.negotiate import ACCEPT
 from zseval.model.number import format_f
+from zseval.scrape.inflate import inflated
 from zseval.transport.client import HttpClient, TransportError
 from zseval.transport.http1 import BodyTooLargeError
 
@@ -21,8 +21,6 @@ MAX_BODY_BYTES = 32 << 20
 """The largest body where the job sets no body_size_limit. Prometheus has no such limit; a node with half a
 gigabyte of memory must not be ended by one target. Reading a page for the first time takes about ten times
 its size (docs/footprint.md), and this is some 300,000 series. A job that means more says so."""
-
-_PIECE = 1 << 20  # decompressed at a time, so that a bomb does not hold up other targets
 
 
 class BodySizeError(ScrapeError):
@@ -62,7 +60,7 @@ async def fetch(
                 raise ScrapeError(f"server returned HTTP status {answer.status} {answer.reason}")
             body = answer.body
             if answer.headers.get("content-encoding") == "gzip":
-                body = await _decompressed(body, limit)
+                body = await inflated(body, limit)
             if len(body) >= limit:
                 raise BodyTooLargeError
             return Fetched(body, answer.headers.get("content-type", ""))
@@ -74,33 +72,3 @@ async def fetch(
             if body_size_limit
             else f"body is over {MAX_BODY_BYTES >> 20} MiB and the job sets no body_size_limit"
         ) from None
-
-
-async def _decompressed(data: bytes, limit: int) -> bytes:
-    """gzip, of one member or several, in pieces of bounded size. Raises ScrapeError, BodyTooLargeError.
-
-    limit: what is as large is too large already, as in Prometheus.
-    """
-    if not data:
-        raise ScrapeError("EOF")
-    parts: list[bytes] = []
-    size = 0
-    decompressor = zlib.decompressobj(wbits=31)
-    while True:
-        try:
-            piece = decompressor.decompress(data, _PIECE)
-        except zlib.error as error:
-            raise ScrapeError(f"gzip: invalid data: {error}") from error
-        parts.append(piece)
-        size += len(piece)
-        if size >= limit:
-            raise BodyTooLargeError
-        data = decompressor.unconsumed_tail or decompressor.unused_data
-        if decompressor.eof:
-            if not data:
-                return parts[0] if len(parts) == 1 else b"".join(parts)
-            decompressor = zlib.decompressobj(wbits=31)
-        elif len(piece) == _PIECE:
-            await asyncio.sleep(0)  # others are due too
-        elif not data:
-            raise ScrapeError("unexpected EOF")
