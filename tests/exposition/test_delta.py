@@ -206,6 +206,14 @@ def test_after_a_broken_body_the_last_good_one_is_compared_with() -> None:
     assert third.values.tolist() == [1, 3]
 
 
+@pytest.mark.parametrize("line", [b"3", b"NaN", b"1e3"])
+def test_a_line_that_lost_its_series_is_broken(line: bytes) -> None:
+    parser = DeltaParser(Format.TEXT)
+    parser.parse(b"a 1\nb 2\n")
+    with pytest.raises(BrokenBodyError):
+        parser.parse(b"a 1\n" + line + b"\n")
+
+
 def test_bounds_follow_the_type_a_series_was_first_seen_under() -> None:
     parser = DeltaParser(Format.TEXT)
     page = parser.parse(text("# TYPE a histogram", 'a_bucket{le="1"} 1'))

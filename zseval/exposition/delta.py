@@ -186,29 +186,29 @@ class DeltaParser:
         previous = self._previous
         if previous is None or len(lines) != len(previous.lines):
             return None
-        rows = list(compress(range(len(lines)), map(ne, lines, previous.lines)))
-        if rows and not self._update(previous, lines, rows):
+        changed = list(map(ne, lines, previous.lines))
+        if not self._update(previous, lines, changed):
             return None
         previous.lines = lines
         return self._page({})
 
-    def _update(self, previous: _Lines, lines: list[bytes], rows: list[int]) -> bool:
-        """Take the values of the changed lines `rows`; False, and nothing taken, where a prefix changed."""
-        changed = [lines[row] for row in rows]
-        prefixes = [previous.prefixes[row] for row in rows]
-        places = previous.place[rows]
+    def _update(self, previous: _Lines, lines: list[bytes], changed: list[bool]) -> bool:
+        """Take the values of the changed lines; False, and nothing taken, where a prefix changed."""
+        places = previous.place[np.frombuffer(bytes(changed), dtype=np.bool_)]
+        if not len(places):
+            return True
         if places.min() < 0:
             return False
-        tails = list(map(bytes.removeprefix, changed, prefixes))
+        whole, prefixes = list(compress(lines, changed)), list(compress(previous.prefixes, changed))
+        tails = list(map(bytes.removeprefix, whole, prefixes))
+        if sum(map(len, tails)) + sum(map(len, prefixes)) != sum(map(len, whole)):
+            return False  # a line has another prefix and was left whole, which may well look like a number
         has_more = self._timestamps is not None or bool(self._exemplars)
         plain = None if has_more else _plain_floats(tails)
         if plain is not None:
             self._values[places] = plain
-            return True
-        if not all(map(bytes.startswith, changed, prefixes)):
-            return False
-        parsed = list(map(self._tail, changed, prefixes, tails))
-        self._take_tails(places.tolist(), parsed)
+        else:
+            self._take_tails(places.tolist(), list(map(self._tail, whole, prefixes, tails)))
         return True
 
     def _take_tails(self, places: list[int], parsed: list[Tail]) -> None:
@@ -432,14 +432,17 @@ _NORMALIZED = frozenset({MetricType.HISTOGRAM, MetricType.SUMMARY})
 def _plain_floats(tails: list[bytes]) -> Values | None:
     """float64[N] of tails that are numbers and nothing else; None where one is more, or wrong."""
     rest = b"\n".join(tails).translate(None, _PLAIN)
-    if rest.translate(None, _LETTERS):
+    if rest and rest.translate(None, _LETTERS):
         return None
     try:
         values = np.fromiter(map(float, tails), dtype=np.float64, count=len(tails))
     except ValueError:
         return None
-    odd = np.flatnonzero(~np.isfinite(values)).tolist()
-    return None if any(parse_float(tails[place]) is None for place in odd) else values
+    finite = np.isfinite(values)
+    if not finite.all():
+        odd = np.flatnonzero(~finite).tolist()
+        return None if any(parse_float(tails[place]) is None for place in odd) else values
+    return values
 
 
 def _unique(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
