@@ -29,9 +29,16 @@ FULL = replace(
 )  # fmt: skip
 
 
-def drawn(snapshot: Snapshot, history: list[Transition] | None = None, height: int = 40) -> list[str]:
-    console = Console(record=True, width=140, height=height, file=io.StringIO())
-    console.print(render("zseval 127.0.0.1:9090", snapshot, history or [], height=height))
+def drawn(
+    snapshot: Snapshot,
+    history: list[Transition] | None = None,
+    height: int = 40,
+    *,
+    width: int = 140,
+    title: str = "zseval 127.0.0.1:9090",
+) -> list[str]:
+    console = Console(record=True, width=width, height=height, file=io.StringIO())
+    console.print(render(title, snapshot, history or [], height=height))
     return console.export_text().splitlines()
 
 
@@ -40,6 +47,15 @@ def test_the_headline_sums_it_up() -> None:
     assert "zseval 127.0.0.1:9090" in text
     for part in ("22:13:20 UTC", "12,345 series", "5.0 MiB", "25 rules in 2 groups", "1 firing", "1 pending"):
         assert part in text
+
+
+def test_a_narrow_terminal_still_counts_the_alerts() -> None:
+    title = "zseval demo, 30 times as fast   http://127.0.0.1:45061"
+    assert drawn(FULL, width=80, title=title)[0].startswith(f"{title}   1 firing, 1 pending")
+
+
+def test_a_store_that_holds_little_is_not_nothing() -> None:
+    assert "27 KiB" in drawn(replace(FULL, store_bytes=27 << 10))[0]
 
 
 def test_targets_with_trouble_stand_first_and_say_why() -> None:

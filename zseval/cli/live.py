@@ -55,15 +55,17 @@ def transition_line(transition: Transition) -> Text:
 
 
 def _headline(title: str, snapshot: Snapshot) -> Text:
+    """What matters most comes first: a narrow terminal cuts the end."""
     firing = sum(alert.state == "firing" for alert in snapshot.alerts)
     pending = len(snapshot.alerts) - firing
     return Text.assemble(
         (title, "bold"),
-        f"   {_clock(snapshot.now_ms)} UTC   {snapshot.series:,} series, {_bytes(snapshot.store_bytes)}"
-        f"   {snapshot.rules} rules in {snapshot.groups} groups   ",
+        "   ",
         (f"{firing} firing", _STATE["firing"] if firing else "green"),
         ", ",
         (f"{pending} pending", _STATE["pending"] if pending else "dim"),
+        f"   {_clock(snapshot.now_ms)} UTC   {snapshot.rules} rules in {snapshot.groups} groups"
+        f"   {snapshot.series:,} series, {_bytes(snapshot.store_bytes)}",
         no_wrap=True,
         overflow="ellipsis",
     )
@@ -136,4 +138,4 @@ def _ago(milliseconds: int) -> str:
 
 
 def _bytes(count: int) -> str:
-    return f"{count / 1_048_576:.1f} MiB"
+    return f"{count / 1_048_576:.1f} MiB" if count >= 1_048_576 else f"{count / 1024:.0f} KiB"
