@@ -10,6 +10,8 @@ from zseval.config.load import load_config, read_config
 from zseval.config.problems import ConfigErrors
 from zseval.config.settings import Config
 from zseval.errors import ConfigError, Position
+from zseval.exposition.negotiate import PROTOBUF_FIRST
+from zseval.exposition.options import HistogramLimits, PageOptions
 from zseval.model.labels import Labels
 from zseval.model.relabel import RelabelRule
 from zseval.scrape.config import DnsDiscovery, FileDiscovery, HttpDiscovery, StaticDiscovery, TargetGroup
@@ -66,6 +68,62 @@ def test_a_default_timeout_is_never_above_the_interval() -> None:
     assert load("global: {scrape_interval: 5s}").global_.scrape_timeout_ms == 5_000
 
 
+FLAGS = ("scrape_native_histograms", "always_scrape_classic_histograms", "convert_classic_histograms_to_nhcb")
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_job_takes_what_is_global_of_histograms_unless_it_says_otherwise(flag: str) -> None:
+    jobs = load(
+        f"global: {{{flag}: true}}\nscrape_configs: [{{job_name: a}}, {{job_name: b, {flag}: false}}]"
+    ).scrape
+    assert [getattr(job, flag) for job in jobs] == [True, False]
+    (job,) = load("scrape_configs: [{job_name: a}]").scrape
+    assert not getattr(job, flag)
+
+
+def test_protobuf_is_preferred_where_native_histograms_are_scraped() -> None:
+    text = """
+global: {scrape_native_histograms: true}
+scrape_configs:
+- job_name: default
+- job_name: "off"
+  scrape_native_histograms: false
+- job_name: own
+  scrape_protocols: [PrometheusText0.0.4]
+"""
+    protocols = [job.protocols for job in load(text).scrape]
+    assert protocols == [PROTOBUF_FIRST, (), ("PrometheusText0.0.4",)]
+    (job,) = load("global: {scrape_protocols: [OpenMetricsText1.0.0]}\n" + scrape(f"{FLAGS[0]}: true")).scrape
+    assert job.protocols == ("OpenMetricsText1.0.0",)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("scrape_native_histograms: true", "scrape_native_histograms"),
+        ("scrape_protocols: [PrometheusProto]", "scrape_protocols"),
+        ("fallback_scrape_protocol: PrometheusProto", "fallback_scrape_protocol"),
+    ],
+)
+def test_what_cannot_do_without_protobuf_says_what_to_install(
+    text: str, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zseval.config.load.reads_protobuf", lambda: False)
+    (error,) = errors(scrape(text))
+    assert (
+        f"{key} needs the package protobuf, which is not installed: pip install 'zseval[protobuf]'" in error
+    )
+    assert ":3:" in error
+
+
+def test_protobuf_beside_text_formats_is_left_out_where_it_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("zseval.config.load.reads_protobuf", lambda: False)
+    (job,) = load(scrape("scrape_protocols: [PrometheusProto, PrometheusText0.0.4]")).scrape
+    assert job.scrape_protocols == ("PrometheusText0.0.4",)
+
+
 def test_every_key_of_a_job_arrives() -> None:
     (job,) = load(
         scrape(
@@ -81,6 +139,11 @@ scheme: https
 enable_compression: false
 scrape_protocols: [PrometheusProto, PrometheusText1.0.0, PrometheusText0.0.4]
 fallback_scrape_protocol: PrometheusText0.0.4
+scrape_native_histograms: true
+always_scrape_classic_histograms: true
+convert_classic_histograms_to_nhcb: true
+native_histogram_bucket_limit: 6
+native_histogram_min_bucket_factor: 1.1
 target_limit: 1
 label_limit: 2
 label_name_length_limit: 3
@@ -119,7 +182,14 @@ metric_relabel_configs:
     assert (job.honor_labels, job.honor_timestamps, job.track_timestamps_staleness) == (True, False, True)
     assert job.params == (("module", ("http_2xx",)), ("q", ("a", "b")))
     assert (job.metrics_path, job.scheme, job.enable_compression) == ("/probe", "https", False)
-    assert job.scrape_protocols == ("PrometheusText1.0.0", "PrometheusText0.0.4")
+    assert job.scrape_protocols == ("PrometheusProto", "PrometheusText1.0.0", "PrometheusText0.0.4")
+    assert (job.scrape_native_histograms, job.always_scrape_classic_histograms) == (True, True)
+    assert job.page_options == PageOptions(
+        native_histograms=True,
+        classic_histograms=True,
+        nhcb=True,
+        limits=HistogramLimits(max_buckets=6, max_schema=2),
+    )
     assert job.fallback_scrape_protocol == "PrometheusText0.0.4"
     assert [job.target_limit, job.label_limit, job.label_name_length_limit] == [1, 2, 3]
     assert [job.label_value_length_limit, job.keep_dropped_targets] == [4, 5]
@@ -277,7 +347,9 @@ def test_a_job_named_twice_across_files_is_an_error_in_the_second(tmp_path: Path
         (scrape("relabel_configs: [{action: hashmod, target_label: x}]"), "requires non-zero modulus"),
         (scrape("relabel_configs: [{action: labeldrop, separator: x}]"), "requires only 'regex'"),
         (scrape("scrape_protocols: []"), "scrape_protocols cannot be empty"),
-        (scrape("scrape_protocols: [PrometheusProto]"), "scraping by PrometheusProto alone is not supported"),
+        (scrape("native_histogram_bucket_limit: -1"), "-1 must not be negative"),
+        (scrape("native_histogram_min_bucket_factor: x"), '"x" is not a number'),
+        (scrape("scrape_native_histograms: perhaps"), '"perhaps" is not a boolean'),
         (scrape("scrape_protocols: [x]"), "unknown scrape protocol x, supported: [OpenMetricsText0.0.1"),
         ("rule_files: ['a/*/b.yml']", 'invalid rule file path "a/*/b.yml"'),
         ("alerting: {alertmanagers: [{api_version: v1}]}", "to be one of [v2] but got v1"),

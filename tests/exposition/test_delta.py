@@ -250,6 +250,6 @@ def test_an_unchanged_page_is_not_parsed_again(
     assert len(parser.parse(change(body)).values) == 50
 
 
-def test_protobuf_is_said_not_to_be_read() -> None:
-    with pytest.raises(ExpositionError, match="cannot be read yet"):
+def test_protobuf_is_no_text_format() -> None:
+    with pytest.raises(ExpositionError, match="is no text format"):
         DeltaParser(Format.PROTOBUF)

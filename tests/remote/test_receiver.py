@@ -308,7 +308,7 @@ def test_a_finer_schema_is_reduced() -> None:
         ({"count_int": 6, "sum": float("nan")}, "should be at least the number of observations"),
         ({"positive_deltas": [1, 1]}, "positive side: spans need 3 buckets, have 2 buckets"),
         ({"positive_deltas": [1, 1, -3]}, "observation count is negative"),
-        ({"schema": -10}, "invalid schema -10"),
+        ({"schema": -10}, "got schema -10"),
         (
             {"negative_spans": [histogram_pb2.BucketSpan(length=1), histogram_pb2.BucketSpan(offset=-1)]},
             "negative side: span number 2 with offset -1",

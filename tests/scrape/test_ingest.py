@@ -10,6 +10,7 @@ import pytest
 
 from zseval.errors import ExpositionError, ScrapeError
 from zseval.model.arrays import Ids, Times, Values
+from zseval.model.histogram import Histogram
 from zseval.model.labels import Labels
 from zseval.model.metadata import Metadata, MetricType
 from zseval.model.relabel import RelabelRule
@@ -84,13 +85,28 @@ class Renumbering:
         self._table = self._inner.table(source)
         return self
 
-    def append_row(self, timestamp_ms: int, ids: Ids, values: Values, *, epoch: int) -> RowResult:
+    def append_row(
+        self, timestamp_ms: int, ids: Ids, values: Values, *, epoch: int, starts: Times | None = None
+    ) -> RowResult:
         if epoch != self.epoch:
             raise StaleReferences(epoch, self.epoch)
         inner = (ids - self._shift).astype(np.int32)
-        return self._table.append_row(timestamp_ms, inner, values, epoch=self._inner.epoch)
+        return self._table.append_row(timestamp_ms, inner, values, epoch=self._inner.epoch, starts=starts)
 
-    def append_samples(self, ids: Ids, timestamps_ms: Times, values: Values, *, epoch: int) -> RowResult:
+    def append_samples(
+        self, ids: Ids, timestamps_ms: Times, values: Values, *, epoch: int, starts: Times | None = None
+    ) -> RowResult:
+        raise NotImplementedError
+
+    def append_histograms(
+        self,
+        ids: Ids,
+        timestamps_ms: Times,
+        histograms: Sequence[Histogram],
+        *,
+        epoch: int,
+        starts: Times | None = None,
+    ) -> RowResult:
         raise NotImplementedError
 
 
@@ -357,7 +373,8 @@ def test_the_row_of_an_unchanged_page_has_the_same_ids_object(monkeypatch: pytes
     seen = []
     append_row = bench.ingest._table.append_row
 
-    def spy(timestamp_ms, ids, values, *, epoch):  # type: ignore[no-untyped-def]
+    def spy(timestamp_ms, ids, values, *, epoch, starts=None):  # type: ignore[no-untyped-def]
+        assert starts is None
         seen.append(ids)
         return append_row(timestamp_ms, ids, values, epoch=epoch)
 

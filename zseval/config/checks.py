@@ -341,8 +341,6 @@ def _check_protocols(made: Section, where: str) -> None:
         raise Problem(f"scrape_protocols cannot be empty {where}", at)
     if len(set(protocols)) < len(protocols):
         raise Problem(f"duplicated protocol in scrape_protocols, got [{' '.join(protocols)}] {where}", at)
-    if protocols == ("PrometheusProto",):  # beside others it is left out: the texts say the same so far
-        raise Problem("scraping by PrometheusProto alone is not supported yet by zseval", at)
 
 
 def check_scrape(made: Section, reading: Reading) -> None:
@@ -351,11 +349,6 @@ def check_scrape(made: Section, reading: Reading) -> None:
     check_http_client(made, reading)
     _check_static_targets(made)
     _check_protocols(made, f"for scrape config with job name {quote(made['job_name'])}")
-    if made["fallback_scrape_protocol"] == "PrometheusProto":
-        raise Problem(
-            "fallback_scrape_protocol PrometheusProto is not supported yet by zseval",
-            made.position("fallback_scrape_protocol"),
-        )
 
 
 def check_alertmanager(made: Section, reading: Reading) -> None:

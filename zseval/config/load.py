@@ -22,6 +22,7 @@ from zseval.config.settings import Config, GlobalConfig
 from zseval.config.tables import GLOBAL, PROMETHEUS, SCRAPE_CONFIG_FILE
 from zseval.config.yaml import parse_yaml
 from zseval.errors import ConfigError
+from zseval.exposition.negotiate import reads_protobuf
 from zseval.model.duration import format_duration
 from zseval.model.labels import Labels, quote
 from zseval.model.relabel import RelabelRule
@@ -47,6 +48,7 @@ __all__ = [
     "target_group",
 ]
 
+_PROTOBUF = "PrometheusProto"
 DEFAULT_INTERVAL_MS = 60_000
 DEFAULT_TIMEOUT_MS = 10_000
 _INHERITED = (  # keys of a scrape config that take the global value where they are zero
@@ -59,6 +61,11 @@ _INHERITED = (  # keys of a scrape config that take the global value where they 
     "keep_dropped_targets",
     "scrape_protocols",
 )
+_INHERITED_FLAGS = (  # keys of a scrape config that take the global value where they are not there
+    "scrape_native_histograms",
+    "convert_classic_histograms_to_nhcb",
+    "always_scrape_classic_histograms",
+)
 _SAME_NAME = (  # keys that a ScrapeConfig field is named after
     "job_name",
     "metrics_path",
@@ -69,6 +76,9 @@ _SAME_NAME = (  # keys that a ScrapeConfig field is named after
     "track_timestamps_staleness",
     "enable_compression",
     "fallback_scrape_protocol",
+    *_INHERITED_FLAGS,
+    "native_histogram_bucket_limit",
+    "native_histogram_min_bucket_factor",
     "body_size_limit",
     "sample_limit",
     "target_limit",
@@ -223,12 +233,37 @@ def _finish_scrapes(
         )
         for key in _INHERITED:
             values[key] = values[key] or global_[key]
+        for key in _INHERITED_FLAGS:
+            if not made.has(key):
+                values[key] = global_[key]
+        _check_protobuf(made, global_, problems)
         if name and name in seen:
             first = "" if seen[name] == where else f", first found in {seen[name]}"
             problems.add(
                 f"found multiple scrape configs with job name {quote(name)}{first}", made.position("job_name")
             )
         seen.setdefault(name, where)
+
+
+def _check_protobuf(made: Section, global_: Section, problems: Problems) -> None:
+    """A job that cannot do without protobuf needs the package that reads it."""
+    if reads_protobuf():
+        return
+    protocols = made["scrape_protocols"]
+    reasons = (
+        (
+            made["scrape_native_histograms"] and (not protocols or _PROTOBUF in protocols),
+            "scrape_native_histograms",
+        ),
+        (protocols == (_PROTOBUF,), "scrape_protocols"),
+        (made["fallback_scrape_protocol"] == _PROTOBUF, "fallback_scrape_protocol"),
+    )
+    for is_needed, key in reasons:
+        if is_needed:
+            problems.add(
+                f"{key} needs the package protobuf, which is not installed: pip install 'zseval[protobuf]'",
+                made.position(key) if made.has(key) else global_.position(key),
+            )
 
 
 # Sections to dataclasses --------------------------------------------------------------------------
@@ -251,12 +286,17 @@ def scrape_config(made: Section) -> ScrapeConfig:
         **{key: made[key] for key in _SAME_NAME},
         scrape_interval_ms=made["scrape_interval"],
         scrape_timeout_ms=made["scrape_timeout"],
-        scrape_protocols=tuple(each for each in made["scrape_protocols"] if each != "PrometheusProto"),
+        scrape_protocols=_readable(made["scrape_protocols"]),
         relabel=_relabel(made["relabel_configs"]),
         metric_relabel=_relabel(made["metric_relabel_configs"]),
         discovery=_discovery(made),
         http=_http(made),
     )
+
+
+def _readable(protocols: tuple[str, ...]) -> tuple[str, ...]:
+    """Protobuf is left out where it cannot be read and a text format can take its place."""
+    return protocols if reads_protobuf() else tuple(each for each in protocols if each != _PROTOBUF)
 
 
 def _discovery(made: Section) -> tuple[DiscoveryConfig, ...]:

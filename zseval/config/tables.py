@@ -218,9 +218,9 @@ LIMITS: dict[str, Field] = {
 }
 
 HISTOGRAMS: dict[str, Field] = {
-    "scrape_native_histograms": Field(only(BOOL)),
-    "convert_classic_histograms_to_nhcb": Field(only(BOOL)),
-    "always_scrape_classic_histograms": Field(BOOL),  # zseval always does
+    "scrape_native_histograms": Field(BOOL),
+    "convert_classic_histograms_to_nhcb": Field(BOOL),
+    "always_scrape_classic_histograms": Field(BOOL),
 }
 
 GLOBAL = Schema(
@@ -259,6 +259,8 @@ SCRAPE = Schema(
         "scheme": Field(STRING, default="http"),
         "enable_compression": Field(BOOL, default=True, always=True),
         **LIMITS,
+        "native_histogram_bucket_limit": Field(UINT),
+        "native_histogram_min_bucket_factor": Field(FLOAT),
         "metric_name_validation_scheme": Field(NAME_VALIDATION),
         "metric_name_escaping_scheme": Field(NAME_ESCAPING),
         "extra_scrape_metrics": Field(only(BOOL)),
@@ -280,8 +282,6 @@ SCRAPE = Schema(
     | OTHER_SD
     | {
         "scrape_failure_log_file",
-        "native_histogram_bucket_limit",
-        "native_histogram_min_bucket_factor",
     },
 )
 SCRAPE_CONFIGS = sections(SCRAPE, checks.check_scrape, null="empty or null scrape config section")

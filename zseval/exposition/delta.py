@@ -30,49 +30,19 @@ from zseval.exposition.lines import (
 )
 from zseval.exposition.negotiate import Format
 from zseval.exposition.openmetrics import parse_openmetrics
+from zseval.exposition.page import NO_TIMESTAMP, BrokenBodyError, Mark, Page
 from zseval.exposition.text import parse_text
 from zseval.model.arrays import Rows, Times, Values
+from zseval.model.labels import TYPE_LABEL, UNIT_LABEL
 from zseval.model.metadata import Metadata, MetricType
 
 __all__ = ["NO_TIMESTAMP", "BrokenBodyError", "DeltaParser", "Page"]
-
-NO_TIMESTAMP = -(2**63)
-"""In `Page.timestamps`: the sample has none of its own."""
 
 _BLANKS = b" \t"
 # Of these characters float() makes what strconv.ParseFloat makes, but for signed NaNs and what is too large;
 # neither comes out finite.
 _PLAIN = b"0123456789.eE+-\n"
 _LETTERS = b"nNaAiIfFtTyY"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Page:
-    """N samples of one body, in order.
-
-    slots: intp[N], which series each sample is of; the same object as last time where no series came,
-        went or moved. A slot keeps its series as long as that is exposed, and may be given to another then.
-    values: float64[N], fresh.
-    timestamps: int64[N] ms, NO_TIMESTAMP where a sample has none of its own; None where none has.
-    exemplars: by the sample's place.
-    new: labels of the series first seen in this body, by slot.
-    metadata: by metric family; the same object as last time where nothing changed.
-    """
-
-    slots: Rows
-    values: Values
-    timestamps: Times | None
-    exemplars: dict[int, Exemplar]
-    new: dict[int, dict[str, str]]
-    metadata: dict[str, Metadata]
-
-
-class BrokenBodyError(ExpositionError):
-    """An error in a body, and the samples before it (Prometheus counts these)."""
-
-    def __init__(self, error: ExpositionError, before: list[Sample]) -> None:
-        super().__init__(error.message, error.position)
-        self.before = before
 
 
 class _NotByLines(Exception):  # noqa: N818 - a signal inside this module, not an error
@@ -110,9 +80,22 @@ class _Walk:
 
     slots: of each line, -1 where it has no sample.  tails: what follows the prefix, not read yet.
     more: what follows it where that is read already, by row.
+    kind, unit, family: what the lines that describe a family said last.
+    marks: rows of lines between samples, with family and kind as they are after each.
     """
 
-    __slots__ = ("descriptions", "kind", "more", "new", "prefixes", "slots", "tails")
+    __slots__ = (
+        "descriptions",
+        "family",
+        "kind",
+        "marks",
+        "more",
+        "new",
+        "prefixes",
+        "slots",
+        "tails",
+        "unit",
+    )
 
     def __init__(self, prefixes: list[bytes], slots: list[int]) -> None:
         self.prefixes = prefixes
@@ -122,6 +105,9 @@ class _Walk:
         self.new: dict[int, dict[str, str]] = {}
         self.descriptions: list[Description] = []
         self.kind = MetricType.UNKNOWN
+        self.unit = ""
+        self.family = ""
+        self.marks: list[tuple[int, str, MetricType]] = []
 
     def take(self, row: int, prefix: bytes, slot: int) -> None:
         self.prefixes[row] = prefix
@@ -130,23 +116,41 @@ class _Walk:
     def skip(self, row: int) -> None:
         self.take(row, b"", -1)
 
-    def describe(self, description: Description) -> None:
+    def describe(self, row: int, description: Description) -> None:
         self.descriptions.append(description)
         if description.kind is DescriptionKind.TYPE:
-            self.kind = description.type
+            self.kind, self.family = description.type, description.family
+        elif description.kind is DescriptionKind.UNIT:
+            self.unit = description.text
+        self.mark(row)
+
+    def mark(self, row: int) -> None:
+        self.marks.append((row, self.family, self.kind))
 
 
 class DeltaParser:
-    """Reads the bodies of one target in one format. Not for use by two threads at a time."""
+    """Reads the bodies of one target in a text format. Not for use by two threads at a time.
 
-    def __init__(self, format: Format) -> None:  # noqa: A002 - the word for it
+    marks: pages say what stands between samples.  describe: series get the labels `__type__` and `__unit__`.
+    """
+
+    def __init__(
+        self,
+        format: Format,  # noqa: A002 - the word for it
+        *,
+        marks: bool = False,
+        describe: bool = False,
+    ) -> None:
         if format not in _DIALECTS:
-            raise ExpositionError(f"the exposition format {format.value} cannot be read yet")
+            raise ExpositionError(f"{format.value} is no text format")
+        self._wants_marks = marks
+        self._describes = describe
         self._dialect = _DIALECTS[format]
         self._openmetrics = format is Format.OPENMETRICS
         self._slot_of: dict[bytes, int] = {}  # by prefix
         self._prefix_of: list[bytes] = []
         self._kind_of: list[MetricType] = []  # of the TYPE line in force when the series was first seen
+        self._unit_of: list[str] = []  # as well
         self._free: list[int] = []
         self._described: dict[bytes, Description] = {}  # comment lines of the previous body
         self._previous: _Lines | None = None
@@ -155,6 +159,7 @@ class DeltaParser:
         self._timestamps: Times | None = None
         self._exemplars: dict[int, Exemplar] = {}
         self._metadata: dict[str, Metadata] = {}
+        self._marks: tuple[Mark, ...] = ()
 
     def parse(self, body: bytes) -> Page:
         """The samples of a body. Raises BrokenBodyError; the next is then compared with the last good one."""
@@ -166,12 +171,19 @@ class DeltaParser:
 
     def labels(self, slot: int) -> dict[str, str]:
         """The labels of the series in a slot of the latest Page or the one before it."""
-        prefix = self._prefix_of[slot]
-        pairs = usual_labels(prefix)
-        if pairs is not None:
-            return dict(normalized(pairs, self._kind_of[slot]))
-        sample = self._parse_line(prefix.rstrip(_BLANKS) + b" 1")
-        return dict(normalized(sample.labels, self._kind_of[slot]))
+        prefix, kind = self._prefix_of[slot], self._kind_of[slot]
+        pairs: Sequence[tuple[str, str]] | None = usual_labels(prefix)
+        if pairs is None:
+            pairs = self._parse_line(prefix.rstrip(_BLANKS) + b" 1").labels
+        return self._described_labels(dict(normalized(pairs, kind)), kind, self._unit_of[slot])
+
+    def _described_labels(self, labels: dict[str, str], kind: MetricType, unit: str) -> dict[str, str]:
+        """What describes the family goes before labels of these names."""
+        if self._describes and kind is not MetricType.UNKNOWN:
+            labels[TYPE_LABEL] = kind.value
+        if self._describes and unit:
+            labels[UNIT_LABEL] = unit
+        return labels
 
     def _parse_line(self, line: bytes) -> Sample:
         for entry in self._dialect.parse(line + self._dialect.after_line):
@@ -259,6 +271,7 @@ class DeltaParser:
         place = np.full(len(lines), -1, dtype=np.intp)
         place[rows] = np.arange(len(rows))
         self._previous = _Lines(lines, walk.prefixes, place)
+        self._keep_marks(walk, rows)
         slots = np.array(walk.slots, dtype=np.intp)[rows]
         return self._take(slots, tails, walk)
 
@@ -317,8 +330,10 @@ class DeltaParser:
             return
         walk.skip(row)
         if entry is not None:
-            walk.describe(entry)
+            walk.describe(row, entry)
             described[line] = entry
+        elif line.strip(_BLANKS):
+            walk.mark(row)  # a comment
 
     def _new_usual(self, prefix: bytes, pairs: Sequence[tuple[str, str]] | None, walk: _Walk) -> int:
         slot = self._slot_of.get(prefix)
@@ -346,12 +361,14 @@ class DeltaParser:
             slot = self._free.pop()
             self._prefix_of[slot] = prefix
             self._kind_of[slot] = walk.kind
+            self._unit_of[slot] = walk.unit
         else:
             slot = len(self._prefix_of)
             self._prefix_of.append(prefix)
             self._kind_of.append(walk.kind)
+            self._unit_of.append(walk.unit)
         self._slot_of[prefix] = slot
-        walk.new[slot] = labels
+        walk.new[slot] = self._described_labels(labels, walk.kind, walk.unit)
         return slot
 
     # The slowest way: the body as a whole, by the strict parser.
@@ -362,7 +379,7 @@ class DeltaParser:
         try:
             for entry in self._dialect.parse(body):
                 if isinstance(entry, Description):
-                    walk.describe(entry)
+                    walk.describe(len(walk.slots), entry)
                 else:
                     walk.slots.append(self._whole_slot(entry, walk))
                     before.append(entry)
@@ -370,6 +387,7 @@ class DeltaParser:
             self._undo(walk)
             raise BrokenBodyError(error, before) from None
         self._previous = None
+        self._keep_marks(walk, np.arange(len(before)))
         tails: list[Tail] = [(sample.value, sample.timestamp_ms, sample.exemplar) for sample in before]
         return self._take(np.array(walk.slots, dtype=np.intp), tails, walk)
 
@@ -385,6 +403,17 @@ class DeltaParser:
                 f'label name "{twice}" is not unique: invalid sample', Position(sample.line, 1)
             )
         return self._new_slot(prefix, dict(sample.labels), walk)
+
+    def _keep_marks(self, walk: _Walk, rows: Rows) -> None:
+        """rows: of the samples."""
+        if not self._wants_marks:
+            return
+        places = np.searchsorted(rows, [row for row, _, _ in walk.marks]).tolist()
+        marks = tuple(
+            Mark(place, family, kind) for place, (_, family, kind) in zip(places, walk.marks, strict=True)
+        )
+        if marks != self._marks:
+            self._marks = marks
 
     def _undo(self, walk: _Walk) -> None:
         """Forget the slots that a body with an error made."""
@@ -423,7 +452,8 @@ class DeltaParser:
 
     def _page(self, new: dict[int, dict[str, str]]) -> Page:
         timestamps = None if self._timestamps is None else self._timestamps.copy()
-        return Page(self._slots, self._values.copy(), timestamps, self._exemplars, new, self._metadata)
+        values, exemplars, metadata = self._values.copy(), self._exemplars, self._metadata
+        return Page(self._slots, values, timestamps, exemplars, new, metadata, marks=self._marks)
 
 
 _NORMALIZED = frozenset({MetricType.HISTOGRAM, MetricType.SUMMARY})

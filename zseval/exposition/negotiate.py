@@ -9,12 +9,13 @@ config/config.go (ScrapeProtocolsHeaders).
 from __future__ import annotations
 
 import enum
+import importlib.util
 import re
 
 from zseval.errors import ScrapeError
 from zseval.model.labels import quote
 
-__all__ = ["ACCEPT", "PROTOCOLS", "Format", "accept_header", "format_of"]
+__all__ = ["ACCEPT", "PROTOBUF_FIRST", "PROTOCOLS", "Format", "accept_header", "format_of", "reads_protobuf"]
 
 PROTOCOLS = {
     "PrometheusProto": (
@@ -28,6 +29,9 @@ PROTOCOLS = {
 """The media type of each scrape protocol, by its name in the configuration."""
 
 _DEFAULT = ("OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4")
+PROTOBUF_FIRST = ("PrometheusProto", *_DEFAULT)
+"""What is asked for by default where native histograms or start times are wanted."""
+
 _ESCAPED = {"OpenMetricsText1.0.0", "PrometheusText1.0.0"}
 
 
@@ -35,6 +39,14 @@ class Format(enum.Enum):
     TEXT = "text/plain"
     OPENMETRICS = "application/openmetrics-text"
     PROTOBUF = "application/vnd.google.protobuf"
+
+
+def reads_protobuf() -> bool:
+    """Whether the package that reads protobuf is installed: zseval's optional dependency of that name."""
+    try:
+        return importlib.util.find_spec("google.protobuf") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def accept_header(protocols: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ __all__ = [
     "METADATA_LABELS",
     "METRIC_NAME",
     "TYPE_LABEL",
+    "UNIT_LABEL",
     "Labels",
     "is_legacy_label_name",
     "is_legacy_metric_name",
@@ -23,7 +24,8 @@ __all__ = [
 
 METRIC_NAME: Final = "__name__"
 TYPE_LABEL: Final = "__type__"
-METADATA_LABELS: Final = (METRIC_NAME, TYPE_LABEL, "__unit__")
+UNIT_LABEL: Final = "__unit__"
+METADATA_LABELS: Final = (METRIC_NAME, TYPE_LABEL, UNIT_LABEL)
 """What says what a metric is; an operation that changes what it means drops them together."""
 
 _LEGACY_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")

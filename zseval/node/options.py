@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from zseval.config.settings import Config, GlobalConfig
 from zseval.errors import ConfigError
+from zseval.exposition.negotiate import PROTOBUF_FIRST, reads_protobuf
 from zseval.model.labels import Labels
 from zseval.notify.config import AlertmanagerConfig
 from zseval.scrape.config import ScrapeConfig, StaticDiscovery, TargetGroup
@@ -22,7 +23,9 @@ DEFAULT_TARGET = "http://localhost:8080/metrics"  # where a ZeroState node expos
 _JOB = "node"
 _MIB = 1024 * 1024
 _EXEMPLARS = "exemplar-storage"
-NODE_FEATURES = frozenset({_EXEMPLARS})
+_STARTS = "st-storage"
+_DESCRIBED = "type-and-unit-labels"
+NODE_FEATURES = frozenset({_EXEMPLARS, _STARTS})
 """Upstream's feature names that concern a node and not its queries."""
 
 
@@ -83,8 +86,20 @@ def effective_config(options: NodeOptions) -> Config:
             config.global_, external_labels=config.global_.external_labels.merged(options.external_labels)
         ),
         rule_files=tuple(dict.fromkeys((*config.rule_files, *rule_files))),
-        scrape=scrape,
+        scrape=tuple(_with_features(job, options.features) for job in scrape),
         alerting=replace(config.alerting, alertmanagers=(*config.alerting.alertmanagers, *alertmanagers)),
+    )
+
+
+def _with_features(job: ScrapeConfig, features: frozenset[str]) -> ScrapeConfig:
+    """Start times come with protobuf better than with text, so it is asked for first, as upstream does."""
+    has_starts = _STARTS in features
+    prefers = has_starts and not job.scrape_protocols and reads_protobuf()
+    return replace(
+        job,
+        start_timestamps=has_starts,
+        type_and_unit_labels=_DESCRIBED in features,
+        scrape_protocols=PROTOBUF_FIRST if prefers else job.scrape_protocols,
     )
 
 

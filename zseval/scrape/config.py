@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zseval.exposition.negotiate import PROTOBUF_FIRST
+from zseval.exposition.options import HistogramLimits, PageOptions, finest_schema
 from zseval.model.labels import Labels
 from zseval.model.relabel import RelabelRule
 from zseval.transport.config import HttpClientConfig
@@ -72,7 +74,10 @@ DiscoveryConfig = StaticDiscovery | FileDiscovery | HttpDiscovery | DnsDiscovery
 class ScrapeConfig:
     """One job; limits of 0 mean none.
 
-    scrape_protocols: what targets are asked for, the best first; empty means Prometheus' default.
+    scrape_protocols: what targets are asked for, the best first; empty means Prometheus' default, which is
+        protobuf before the text formats where native histograms are scraped.
+    native_histogram_min_bucket_factor: 0 means the finest buckets there are.
+    start_timestamps, type_and_unit_labels: upstream's features st-storage and type-and-unit-labels.
     """
 
     job_name: str
@@ -87,6 +92,13 @@ class ScrapeConfig:
     enable_compression: bool = True
     scrape_protocols: tuple[str, ...] = ()
     fallback_scrape_protocol: str = ""
+    scrape_native_histograms: bool = False
+    always_scrape_classic_histograms: bool = False
+    convert_classic_histograms_to_nhcb: bool = False
+    native_histogram_bucket_limit: int = 0
+    native_histogram_min_bucket_factor: float = 0.0
+    start_timestamps: bool = False
+    type_and_unit_labels: bool = False
     body_size_limit: int = 0
     sample_limit: int = 0
     target_limit: int = 0
@@ -98,3 +110,22 @@ class ScrapeConfig:
     metric_relabel: tuple[RelabelRule, ...] = ()
     discovery: tuple[DiscoveryConfig, ...] = ()
     http: HttpClientConfig = HttpClientConfig()
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """What targets are asked for, the best first; empty for the text formats, in Prometheus' order."""
+        return self.scrape_protocols or (PROTOBUF_FIRST if self.scrape_native_histograms else ())
+
+    @property
+    def page_options(self) -> PageOptions:
+        """What is wanted of the pages."""
+        return PageOptions(
+            native_histograms=self.scrape_native_histograms,
+            classic_histograms=self.always_scrape_classic_histograms,
+            nhcb=self.convert_classic_histograms_to_nhcb,
+            starts=self.start_timestamps,
+            describe=self.type_and_unit_labels,
+            limits=HistogramLimits(
+                self.native_histogram_bucket_limit, finest_schema(self.native_histogram_min_bucket_factor)
+            ),
+        )

@@ -15,10 +15,12 @@ from typing import Protocol
 import numpy as np
 
 from zseval.errors import ExpositionError, ScrapeError, ZsevalError
-from zseval.exposition.delta import NO_TIMESTAMP, BrokenBodyError, DeltaParser, Page
 from zseval.exposition.entries import Exemplar
 from zseval.exposition.negotiate import Format, format_of
+from zseval.exposition.page import NO_TIMESTAMP, BrokenBodyError, Page, PageParser
+from zseval.exposition.parsers import page_parser
 from zseval.model.arrays import Ids, Mask, Rows, Times, Values
+from zseval.model.histogram import Histogram
 from zseval.model.labels import METRIC_NAME, Labels
 from zseval.model.metadata import Metadata
 from zseval.model.staleness import STALE_NAN
@@ -28,7 +30,7 @@ from zseval.tsdb.db import RowResult
 from zseval.tsdb.errors import StaleReferences
 from zseval.tsdb.exemplars import ExemplarRing, StoredExemplar
 
-__all__ = ["REPORT", "Ingest", "Outcome", "Reading", "Store"]
+__all__ = ["HISTOGRAM_LIMIT", "REPORT", "Ingest", "Outcome", "Reading", "Store"]
 
 REPORT = (
     "up",
@@ -39,6 +41,9 @@ REPORT = (
 )
 """The series that say how a scrape went, in the order of their columns."""
 
+HISTOGRAM_LIMIT = "histogram bucket limit exceeded"
+"""The error of a scrape with a native histogram larger than native_histogram_bucket_limit."""
+
 _UNKNOWN, _DROPPED = -1, -2  # in place of a series id
 _MAX_AHEAD_MS = 10 * 60_000  # samples further in the future are out of bounds, as in Prometheus
 _METADATA_LINGERS = 10  # scrapes for which a family's metadata outlives the family
@@ -47,7 +52,9 @@ _NO_ROWS: Rows = np.zeros(0, dtype=np.intp)
 
 
 class StoreTable(Protocol):
-    def append_row(self, timestamp_ms: int, ids: Ids, values: Values, *, epoch: int) -> RowResult: ...
+    def append_row(
+        self, timestamp_ms: int, ids: Ids, values: Values, *, epoch: int, starts: Times | None = None
+    ) -> RowResult: ...
 
 
 class Store(Protocol):
@@ -59,7 +66,18 @@ class Store(Protocol):
     def exemplars(self) -> ExemplarRing | None: ...
     def resolve(self, labels: Sequence[Labels]) -> Ids: ...
     def table(self, source: str) -> StoreTable: ...
-    def append_samples(self, ids: Ids, timestamps_ms: Times, values: Values, *, epoch: int) -> RowResult: ...
+    def append_samples(
+        self, ids: Ids, timestamps_ms: Times, values: Values, *, epoch: int, starts: Times | None = None
+    ) -> RowResult: ...
+    def append_histograms(
+        self,
+        ids: Ids,
+        timestamps_ms: Times,
+        histograms: Sequence[Histogram],
+        *,
+        epoch: int,
+        starts: Times | None = None,
+    ) -> RowResult: ...
 
 
 @dataclass(slots=True)
@@ -94,7 +112,8 @@ class _Layout:
     """What a page's slots become.
 
     slots: of the page.  explicit: bool[N] where a sample has a time of its own, or None.
-    row: intp[R], places of the samples that go into the row.  ids: int32[R + reports].
+    row: intp[R], places of the floats that go into the row.  ids: int32[R + reports].
+    histograms: intp[H], places of the native histograms that are kept.
     tracked: int32[…], sorted ids that get a staleness marker when the next page lacks them.
     tracked_slots: intp[…], their slots.
     repeated: how many samples repeat a series of the page.
@@ -103,6 +122,7 @@ class _Layout:
     slots: Rows
     explicit: Mask | None
     row: Rows
+    histograms: Rows
     ids: Ids
     reports: Rows
     tracked: Ids
@@ -121,7 +141,7 @@ class Ingest:
         self._target = target
         self.config = config
         self._format: Format | None = None
-        self._parser: DeltaParser | None = None
+        self._parser: PageParser | None = None
         self._id_of: Ids = _NO_IDS  # by slot
         self._layout: _Layout | None = None
         self._tracked: Ids = _NO_IDS  # with a value in the latest row
@@ -159,7 +179,7 @@ class Ingest:
         found = format_of(content_type, self.config.fallback_scrape_protocol)
         if self._parser is None or found is not self._format:
             # Slots of another parser mean other series: what they were is settled before they are given up.
-            self._parser = DeltaParser(found)
+            self._parser = page_parser(found, self.config.page_options)
             self._format = found
             self._id_of = _NO_IDS
             self._layout = None
@@ -194,6 +214,7 @@ class Ingest:
         """What is to be stored, under which labels. Beyond a limit nothing is given to the store."""
         reading = Reading(page, scraped=len(page.slots), post_relabel=len(page.slots))
         if self._layout is not None and page.slots is self._layout.slots:
+            self._look_at_histograms(page, reading)
             return reading
         if not self.config.metric_relabel and self._is_over_limit(page, reading, len(page.new)):
             return reading
@@ -204,8 +225,24 @@ class Ingest:
                 kept = int((self._id_of[page.slots[:place]] != _DROPPED).sum())
                 return Reading(error=error, scraped=place + 1, post_relabel=kept)
         reading.added = len(reading.fresh)
-        self._is_over_limit(page, reading, reading.added)
+        if not self._is_over_limit(page, reading, reading.added):
+            self._look_at_histograms(page, reading)
         return reading
+
+    def _look_at_histograms(self, page: Page, reading: Reading) -> None:
+        """Fail the scrape for a native histogram that contradicts itself or has more buckets than allowed."""
+        for place, sample in page.histograms.items():
+            if not (sample.flaw or sample.is_too_large) or self._id_of[page.slots[place]] == _DROPPED:
+                continue
+            kept = self._id_of[page.slots] != _DROPPED
+            if reading.error is None:
+                reading.error = ScrapeError(HISTOGRAM_LIMIT)
+                reading.post_relabel = int(kept.sum())
+                reading.added = sum(slot in reading.fresh for slot in np.unique(page.slots[:place]).tolist())
+            if sample.flaw:
+                reading.error = ScrapeError(sample.flaw)
+                reading.scraped, reading.post_relabel = place + 1, int(kept[:place].sum())
+                return
 
     def _label(self, slot: int, page: Page, reading: Reading) -> None:
         if slot in reading.fresh or self._id_of[slot] == _DROPPED:
@@ -291,47 +328,83 @@ class Ingest:
         values[:size] = page.values if size == len(page.values) else page.values[layout.row]
         values[len(layout.ids) :] = STALE_NAN
         own = self._store_explicit(page, layout, timestamp_ms)
+        own = _sum(own, self._store_histograms(page, layout, timestamp_ms))
         duration = elapsed()
         report = np.array([1.0, duration, len(page.slots), layout.kept, added], dtype=np.float64)
         values[size : len(layout.ids)] = report[layout.reports]
-        row = self._table.append_row(timestamp_ms, ids, values, epoch=self._epoch)
+        starts: Times | None = None
+        if page.starts is not None:
+            starts = np.zeros(len(ids), dtype=np.int64)
+            starts[:size] = page.starts[layout.row]
+        row = self._table.append_row(timestamp_ms, ids, values, epoch=self._epoch, starts=starts)
         self._tracked, self._tracked_slots = layout.tracked, layout.tracked_slots
         self._keep_exemplars(page, timestamp_ms)
         self._describe(page)
         return Outcome(None, duration, len(page.slots), layout.kept, added, _sum(row, own, layout.repeated))
 
     def _store_explicit(self, page: Page, layout: _Layout, now_ms: int) -> RowResult:
-        """The samples that have times of their own."""
+        """The floats that have times of their own."""
         if layout.explicit is None or page.timestamps is None:
             return RowResult()
         ids = self._id_of[page.slots]
         chosen = layout.explicit & (ids >= 0)
+        chosen[layout.histograms] = False
         ahead = chosen & (page.timestamps > now_ms + _MAX_AHEAD_MS)
         chosen &= ~ahead
         result = self._store.append_samples(
-            ids[chosen], page.timestamps[chosen], page.values[chosen], epoch=self._epoch
+            ids[chosen],
+            page.timestamps[chosen],
+            page.values[chosen],
+            epoch=self._epoch,
+            starts=None if page.starts is None else page.starts[chosen],
         )
-        return RowResult(
-            result.appended, result.out_of_order, result.duplicates, result.out_of_bounds + int(ahead.sum())
+        return _sum(result, RowResult(out_of_bounds=int(ahead.sum())))
+
+    def _store_histograms(self, page: Page, layout: _Layout, now_ms: int) -> RowResult:
+        """The native histograms, whether they have times of their own or not."""
+        places = layout.histograms
+        if not len(places):
+            return RowResult()
+        times = np.full(len(places), now_ms, dtype=np.int64)
+        if page.timestamps is not None and layout.explicit is not None:
+            times = np.where(layout.explicit[places], page.timestamps[places], times)
+        ahead = times > now_ms + _MAX_AHEAD_MS
+        places, times = places[~ahead], times[~ahead]
+        result = self._store.append_histograms(
+            self._id_of[page.slots[places]],
+            times,
+            [page.histograms[place].value for place in places.tolist()],
+            epoch=self._epoch,
+            starts=None if page.starts is None else page.starts[places],
         )
+        return _sum(result, RowResult(out_of_bounds=int(ahead.sum())))
 
     def _keep_exemplars(self, page: Page, timestamp_ms: int) -> None:
         """Exemplars of stored series; one without a time of its own has that of its sample."""
         ring, before = self._store.exemplars, self._exemplars
         self._exemplars = page.exemplars
-        if ring is None or page.exemplars is before:
+        if ring is None:
             return
-        for place, exemplar in page.exemplars.items():
-            slot = int(page.slots[place])
-            if self._id_of[slot] < 0:
-                continue
-            series = self._exemplar_series.get(slot)
-            if series is None:
-                series = self._exemplar_series[slot] = self._labels(slot)
-            time_ms, has_time = exemplar.timestamp_ms, exemplar.timestamp_ms is not None
-            if time_ms is None:
-                time_ms = self._sample_time(page, place, timestamp_ms)
-            ring.add(series, StoredExemplar(exemplar.labels, exemplar.value, time_ms, has_time))
+        if page.exemplars is not before:
+            for place, exemplar in page.exemplars.items():
+                self._keep_exemplar(ring, page, place, exemplar, timestamp_ms)
+        for place, sample in page.histograms.items():
+            for exemplar in sample.exemplars:
+                self._keep_exemplar(ring, page, place, exemplar, timestamp_ms)
+
+    def _keep_exemplar(
+        self, ring: ExemplarRing, page: Page, place: int, exemplar: Exemplar, timestamp_ms: int
+    ) -> None:
+        slot = int(page.slots[place])
+        if self._id_of[slot] < 0:
+            return
+        series = self._exemplar_series.get(slot)
+        if series is None:
+            series = self._exemplar_series[slot] = self._labels(slot)
+        time_ms, has_time = exemplar.timestamp_ms, exemplar.timestamp_ms is not None
+        if time_ms is None:
+            time_ms = self._sample_time(page, place, timestamp_ms)
+        ring.add(series, StoredExemplar(exemplar.labels, exemplar.value, time_ms, has_time))
 
     def _sample_time(self, page: Page, place: int, timestamp_ms: int) -> int:
         if page.timestamps is None or not self.config.honor_timestamps:
@@ -376,23 +449,28 @@ class Ingest:
         layout = self._layout
         if layout is not None and layout.slots is page.slots and _same(layout.explicit, explicit):
             return layout
-        self._layout = self._new_layout(page.slots, explicit)
+        self._layout = self._new_layout(page, explicit)
         return self._layout
 
-    def _new_layout(self, slots: Rows, explicit: Mask | None) -> _Layout:
+    def _new_layout(self, page: Page, explicit: Mask | None) -> _Layout:
+        slots = page.slots
         ids = self._id_of[slots]
         kept = ids >= 0
-        in_row = kept if explicit is None else kept & ~explicit
-        places = np.flatnonzero(in_row)
+        native = np.zeros(len(slots), dtype=np.bool_)
+        native[list(page.histograms)] = True
+        timed = np.zeros(len(slots), dtype=np.bool_) if explicit is None else explicit
+        places = np.flatnonzero(kept & ~timed)
         _, first = np.unique(ids[places], return_index=True)
-        row = places[np.sort(first)]  # of a series exposed twice the first sample counts
+        once = places[np.sort(first)]  # of a series exposed twice the first sample counts
+        row = once[~native[once]]
         _, first = np.unique(slots[places], return_index=True)
         reports = np.flatnonzero(~np.isin(self._report_ids, ids[row]))  # an exposed `up` wins over ours
-        tracked = np.flatnonzero(kept) if self.config.track_timestamps_staleness else row
+        tracked = np.flatnonzero(kept) if self.config.track_timestamps_staleness else once
         return _Layout(
             slots=slots,
             explicit=explicit,
             row=row,
+            histograms=np.sort(np.concatenate([once[native[once]], np.flatnonzero(kept & timed & native)])),
             ids=np.concatenate([ids[row], self._report_ids[reports]]),
             reports=reports,
             tracked=np.unique(ids[tracked]),
@@ -422,7 +500,7 @@ def _same(one: Mask | None, other: Mask | None) -> bool:
     return np.array_equal(one, other)
 
 
-def _sum(row: RowResult, own: RowResult, repeated: int) -> RowResult:
+def _sum(row: RowResult, own: RowResult, repeated: int = 0) -> RowResult:
     return RowResult(
         row.appended + own.appended,
         row.out_of_order + own.out_of_order,

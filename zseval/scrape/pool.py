@@ -135,12 +135,12 @@ class ScrapePool:
         if predecessor is not None:
             target = dataclasses.replace(target, status=predecessor.target.status)
             ingest = predecessor.ingest
-            ingest.config = self.config
+            ingest.config = target.config(self.config)
         else:
             source = f"scrape:{target.job}/{target.url}"
             if any(other.url == target.url for other in self._loops):
                 source = f"{source}#{target.key:016x}"  # the same page under other labels is another source
-            ingest = Ingest(self._store, source, target.labels, self.config)
+            ingest = Ingest(self._store, source, target.labels, target.config(self.config))
         lock = None if predecessor is None else predecessor.lock
         loop = ScrapeLoop(target, ingest, self._fetcher(), self._clock, self._seed, self._observe, lock)
         self._loops[target] = loop
@@ -170,7 +170,7 @@ class ScrapePool:
                 timeout_ms=target.timeout_ms,
                 body_size_limit=config.body_size_limit,
                 compression=config.enable_compression,
-                accept=accept_header(config.scrape_protocols),
+                accept=accept_header(config.protocols),
             )
 
         return fetch_target

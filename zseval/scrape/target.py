@@ -5,6 +5,7 @@ Source: prometheus scrape/target.go.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import hashlib
 from dataclasses import dataclass, field
@@ -18,6 +19,16 @@ from zseval.model.relabel import relabel_in_place
 from zseval.scrape.config import ScrapeConfig, TargetGroup
 
 __all__ = ["DroppedTarget", "Health", "Target", "TargetStatus", "targets_of_group"]
+
+_FLAGS = {  # settings of a job that a target's label can change
+    "__convert_classic_histograms_to_nhcb__": "convert_classic_histograms_to_nhcb",
+    "__always_scrape_classic_histograms__": "always_scrape_classic_histograms",
+    "__scrape_native_histograms__": "scrape_native_histograms",
+}
+_BOOLEANS = {  # as strconv.ParseBool reads them
+    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
+}
 
 _PATH_SAFE = "/:@!$&'()*+,;=~-._"
 
@@ -68,6 +79,15 @@ class Target:
         text = repr((self.all_labels.pairs, self.url)).encode("utf-8", "surrogateescape")
         return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
 
+    def config(self, job: ScrapeConfig) -> ScrapeConfig:
+        """The job's configuration, with what relabelling said of how to scrape this target."""
+        flags = {
+            field: _BOOLEANS[value]
+            for label, field in _FLAGS.items()
+            if (value := self.all_labels.get(label)) in _BOOLEANS
+        }
+        return dataclasses.replace(job, **flags)  # type: ignore[arg-type]  # names are fields of it
+
     def offset_ms(self, now_ms: int, seed: int) -> int:
         """How long to wait before the first scrape, so that scrapes are spread over the interval.
 
@@ -116,6 +136,7 @@ def _discovered(config: ScrapeConfig, own: Labels, shared: Labels) -> Labels:
         "__metrics_path__": config.metrics_path,
         "__scheme__": config.scheme,
     }
+    labels.update({label: str(getattr(config, field)).lower() for label, field in _FLAGS.items()})
     labels.update({f"__param_{name}": values[0] for name, values in config.params if values})
     labels.update(shared)
     labels.update(own)
@@ -136,6 +157,13 @@ def _relabelled(config: ScrapeConfig, discovered: Labels) -> Target | None:
     if timeout_ms > interval_ms:
         timeout, interval = quote(labels["__scrape_timeout__"]), quote(labels["__scrape_interval__"])
         raise ScrapeError(f"scrape timeout cannot be greater than scrape interval ({timeout} > {interval})")
+    for label, setting in _FLAGS.items():
+        text = labels.get(label, "")
+        if text and text not in _BOOLEANS:
+            what = setting.replace("_", " ")
+            raise ScrapeError(
+                f"error parsing {what}: strconv.ParseBool: parsing {quote(text)}: invalid syntax"
+            )
     labels = {name: value for name, value in labels.items() if not name.startswith("__meta_")}
     labels.setdefault("instance", address)
     if all(name.startswith("__") for name in labels):

@@ -8,6 +8,7 @@ happen outside it, on blocks that no longer change.
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 
@@ -190,11 +191,7 @@ class TSDB:
                 raise REFUSALS[verdict]()
             if verdict is Verdict.STORE:
                 series = self._series.resolve(labels)
-                after_float = self._head.newest_bits(series) != HISTOGRAM_BITS
-                self._head.record_one(series, timestamp_ms, HISTOGRAM_NAN)
-                self._histograms.append(series, timestamp_ms, histogram, after_float=after_float)
-                if start_ms:
-                    self._starts.append_one(series, timestamp_ms, float(start_ms))
+                self._store_histogram(series, timestamp_ms, histogram, start_ms or 0)
                 self._head.settle()
 
     def judge_histogram(self, labels: Labels, histogram: Histogram, timestamp_ms: int) -> Verdict:
@@ -206,10 +203,7 @@ class TSDB:
         with self._head.lock:
             series = self._series.resolve(labels)
             self._head.grow(len(self._series))
-            verdict = self._head.judge(series, timestamp_ms, HISTOGRAM_NAN)
-            if verdict is Verdict.REPEATED and self._histograms.newest(series) != histogram:
-                return Verdict.DUPLICATE
-            return verdict
+            return self._judge_histogram(series, timestamp_ms, histogram)
 
     def judge(self, ids: Ids, timestamps_ms: Times, values: Values, *, epoch: int) -> NDArray[np.int8]:
         """int8[N], Verdict: what `append_samples` would do with each of these if it came alone.
@@ -245,7 +239,7 @@ class TSDB:
         with self._head.lock:
             table = self._tables.get(source)
             if table is None:
-                table = Table(source, self._head, self._irregular, self._sizing)
+                table = Table(source, self._head, self._irregular, self._starts, self._sizing)
                 self._tables[source] = table
             table.is_released = False
             return table
@@ -259,10 +253,19 @@ class TSDB:
                 table.is_released = True
                 self._forget_released()
 
-    def append_samples(self, ids: Ids, timestamps_ms: Times, values: Values, *, epoch: int) -> RowResult:
+    def append_samples(
+        self,
+        ids: Ids,
+        timestamps_ms: Times,
+        values: Values,
+        *,
+        epoch: int,
+        starts: Times | None = None,
+    ) -> RowResult:
         """Samples with a time each, as if they came one after another.
 
         ids: int32[N].  timestamps_ms: int64[N].  values: float64[N].
+        starts: int64[N], when the counter of each began, in ms, 0 where that is not known.
         Raises StaleReferences where `epoch` is not the store's.
         """
         if not len(ids) == len(timestamps_ms) == len(values):
@@ -276,8 +279,62 @@ class TSDB:
             taken, result = self._head.admit(ids, times, values)
             if self._irregular.append(ids[taken], times[taken], values[taken]):
                 self._head.due_ms = NO_TIME
+            if starts is not None:
+                started = taken & (starts != 0)
+                self._starts.append(ids[started], times[started], starts[started].astype(np.float64))
             self._head.settle()
         return result
+
+    def append_histograms(
+        self,
+        ids: Ids,
+        timestamps_ms: Times,
+        histograms: Sequence[Histogram],
+        *,
+        epoch: int,
+        starts: Times | None = None,
+    ) -> RowResult:
+        """Native histograms with a time each, as if they came one after another.
+
+        ids: int32[N].  timestamps_ms, starts: int64[N], as in `append_samples`. The histograms have to be
+        valid: that is not looked at again. Raises StaleReferences where `epoch` is not the store's.
+        """
+        if not len(ids) == len(timestamps_ms) == len(histograms):
+            raise ValueError(
+                f"{len(ids)} series, {len(timestamps_ms)} times and {len(histograms)} histograms"
+            )
+        begun = [0] * len(ids) if starts is None else starts.tolist()
+        counts = Counter[Verdict]()
+        with self._head.lock:
+            self._head.check_epoch(epoch)
+            for series, time_ms, histogram, start_ms in zip(
+                ids.tolist(), timestamps_ms.tolist(), histograms, begun, strict=True
+            ):
+                verdict = self._judge_histogram(series, time_ms, histogram)
+                if verdict is Verdict.STORE:
+                    self._store_histogram(series, time_ms, histogram, start_ms)
+                counts[verdict] += 1
+            self._head.settle()
+        return RowResult(
+            counts[Verdict.STORE] + counts[Verdict.REPEATED],
+            counts[Verdict.OUT_OF_ORDER],
+            counts[Verdict.DUPLICATE],
+            counts[Verdict.OUT_OF_BOUNDS],
+        )
+
+    def _judge_histogram(self, series: int, timestamp_ms: int, histogram: Histogram) -> Verdict:
+        verdict = self._head.judge(series, timestamp_ms, HISTOGRAM_NAN)
+        if verdict is Verdict.REPEATED and self._histograms.newest(series) != histogram:
+            return Verdict.DUPLICATE
+        return verdict
+
+    def _store_histogram(self, series: int, timestamp_ms: int, histogram: Histogram, start_ms: int) -> None:
+        """start_ms: 0 for not known."""
+        after_float = self._head.newest_bits(series) != HISTOGRAM_BITS
+        self._head.record_one(series, timestamp_ms, HISTOGRAM_NAN)
+        self._histograms.append(series, timestamp_ms, histogram, after_float=after_float)
+        if start_ms:
+            self._starts.append_one(series, timestamp_ms, float(start_ms))
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Selection:
         """The series every matcher accepts and their samples with start_ms < t <= end_ms.
@@ -363,6 +420,7 @@ class TSDB:
         with self._head.lock:
             for holder in self._holders():
                 holder.shift(delta_ms)
+            self._starts.shift(delta_ms)
             self._histograms.shift(delta_ms)
             self._head.shift(delta_ms)
         if self.exemplars is not None:

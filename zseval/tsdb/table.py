@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zseval.errors import StorageError
-from zseval.model.arrays import Ids, Mask, Rows, Values
+from zseval.model.arrays import Ids, Mask, Rows, Times, Values
 from zseval.model.staleness import is_stale
 from zseval.tsdb.block import OpenBlock, SealedBlock
 from zseval.tsdb.gather import Piece, Source
@@ -73,24 +73,29 @@ class Table:
     `append_row` takes the lock itself; everything else is for the TSDB, which holds it.
     """
 
-    def __init__(self, source: str, head: Head, irregular: Irregular, sizing: Sizing) -> None:
+    def __init__(
+        self, source: str, head: Head, irregular: Irregular, starts: Irregular, sizing: Sizing
+    ) -> None:
         self.source = source
         self.blocks: list[SealedBlock] = []
         self.is_released = False
         self._head = head
         self._irregular = irregular
+        self._starts = starts
         self._sizing = sizing
         self._open: OpenBlock | None = None
         self._last_ms = NO_TIME
         self._places: OrderedDict[int, _Place] = OrderedDict()
         self._placed = 0  # the lengths of their ids arrays together
 
-    def append_row(self, timestamp_ms: int, ids: Ids, values: Values, *, epoch: int) -> RowResult:
+    def append_row(
+        self, timestamp_ms: int, ids: Ids, values: Values, *, epoch: int, starts: Times | None = None
+    ) -> RowResult:
         """One sample for each of `ids`, int32[S], at one time.
 
-        values: float64[S]. The ids array must not be changed afterwards: handing in the same object
-        again is the fast path. Raises StaleReferences where `epoch` is not the store's, StorageError after
-        the table was released.
+        values: float64[S].  starts: int64[S], when the counter of each began, in ms, 0 for not known.
+        The ids array must not be changed afterwards: handing in the same object again is the fast path.
+        Raises StaleReferences where `epoch` is not the store's, StorageError after the table was released.
         """
         if len(ids) != len(values):
             raise ValueError(f"{len(ids)} series and {len(values)} values")
@@ -109,9 +114,11 @@ class Table:
             ):
                 self._write(timestamp_ms, place, values)
                 self._head.record_row(place.series, timestamp_ms, values)
+                if starts is not None:
+                    self._keep_starts(timestamp_ms, ids, starts)
                 result = RowResult(appended=len(ids))
             else:
-                result = self._append_some(timestamp_ms, ids, values)
+                result = self._append_some(timestamp_ms, ids, values, starts)
             self._head.settle()
         return result
 
@@ -260,7 +267,7 @@ class Table:
         self.blocks = kept
         return deleted
 
-    def _append_some(self, timestamp_ms: int, ids: Ids, values: Values) -> RowResult:
+    def _append_some(self, timestamp_ms: int, ids: Ids, values: Values, starts: Times | None) -> RowResult:
         """A row of which not every sample may be taken, or that is older than the table's last."""
         times = np.full(len(ids), timestamp_ms, dtype=np.int64)
         taken, result = self._head.admit(ids, times, values)
@@ -269,7 +276,15 @@ class Table:
                 self._write(timestamp_ms, _Place(ids[taken]), values[taken])
             elif self._irregular.append(ids[taken], times[taken], values[taken]):
                 self._head.due_ms = NO_TIME
+            if starts is not None:
+                self._keep_starts(timestamp_ms, ids[taken], starts[taken])
         return result
+
+    def _keep_starts(self, timestamp_ms: int, ids: Ids, starts: Times) -> None:
+        known = np.flatnonzero(starts)
+        if len(known):
+            times = np.full(len(known), timestamp_ms, dtype=np.int64)
+            self._starts.append(ids[known], times, starts[known].astype(np.float64))
 
     def _forget_places(self) -> None:
         self._places.clear()

@@ -144,7 +144,10 @@ class Histogram:
         if self.is_custom:
             self._validate_custom()
         elif self.schema not in _SCHEMAS:
-            raise InvalidHistogramError(f"invalid schema {self.schema}")
+            raise InvalidHistogramError(
+                f"histogram has an invalid schema, which must be between {_SCHEMAS[0]} and {_SCHEMAS[-1]} "
+                f"for exponential buckets, or {CUSTOM_SCHEMA} for custom buckets, got schema {self.schema}"
+            )
         elif self.custom_values:
             raise InvalidHistogramError("histogram with exponential schema must not have custom bounds")
         if (self.positive.counts < 0).any() or (self.negative.counts < 0).any() or self.zero_count < 0:

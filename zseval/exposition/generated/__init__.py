@@ -1,0 +1,1 @@
+"""Code generated from protocol buffer definitions, by `.ci/protobuf`; never edited."""
