@@ -1,4 +1,4 @@
-"""The project's own scripts have a case for every function, aggregation, operator and word of the language."""
+"""The own scripts have a case for every function, aggregation, operator and word of the language."""
 
 from __future__ import annotations
 
