@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import aiohttp
 import prometheus_client
 import pytest
+from aiohttp import web
 
 from tests.node.conftest import START_MS, FakeClock, settle
 from zseval.errors import ConfigError
@@ -287,6 +289,19 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110 - what is waited for happens in the program under test
             await asyncio.sleep(0.02)
+
+
+def test_a_node_that_stops_while_it_is_asked_for_its_address_still_answers() -> None:
+    node = Node(NodeOptions())
+
+    class Runner:
+        @property
+        def addresses(self) -> list[tuple[str, int]]:
+            node._runner = None  # as another thread does it, at the worst moment
+            return [("127.0.0.1", 9090)]
+
+    node._runner = cast(web.AppRunner, Runner())
+    assert node.address == "127.0.0.1:9090"
 
 
 async def test_a_prometheus_client_registry_is_a_target(tmp_path: Path) -> None:

@@ -47,6 +47,12 @@ async def test_files_are_read_in_json_and_yaml(tmp_path: Path) -> None:
     assert found.errors == (f"{tmp_path / 'c.txt'}: not a .json, .yml or .yaml file",)
 
 
+async def test_hidden_files_match_and_only_the_first_document_counts(tmp_path: Path) -> None:
+    (tmp_path / ".hidden.yml").write_text("[{targets: [h:1]}]\n---\n[{targets: [other:1]}]\n")
+    found = await FileDiscoverer(FileDiscovery((str(tmp_path / "*.yml"),))).refresh()
+    assert (addresses(found), found.errors) == (["h:1"], ())
+
+
 async def test_a_file_that_changes_is_read_again_and_a_bad_one_keeps_its_targets(tmp_path: Path) -> None:
     path = tmp_path / "t.yml"
     discoverer = FileDiscoverer(FileDiscovery((str(tmp_path / "*.yml"),)))

@@ -25,10 +25,11 @@ _POLL_S = 5.0
 
 
 def _yaml(text: str) -> Any:
+    """The first document, as Prometheus reads it."""
     import yaml
 
     try:
-        return yaml.load(text, Loader=_strict_loader())
+        return next(yaml.load_all(text, Loader=_strict_loader()), None)
     except yaml.YAMLError as error:
         raise ScrapeError(f"invalid YAML: {error}") from error
 
