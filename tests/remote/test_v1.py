@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from tests.remote.writing import bits, request_v1
 from zseval.model.labels import Labels
+from zseval.remote.columns import varint_lengths
 from zseval.remote.generated import write_v1_pb2 as pb
 from zseval.remote.message import InvalidSeriesError
 from zseval.remote.protocol import RefusedError
-from zseval.remote.v1 import RequestV1, varint_lengths
+from zseval.remote.v1 import RequestV1
 
 NUMBERS = st.one_of(st.sampled_from([0.0, -0.0, 1.0, float("nan"), float("inf")]), st.floats())
 TIMES = st.one_of(st.sampled_from([0, 1, 127, 128, 2**62, -1]), st.integers(-(2**63), 2**63 - 1))

@@ -11,11 +11,24 @@ from zseval.metrics import Registry
 from zseval.model.labels import Labels
 from zseval.model.matcher import Matcher, MatchType
 from zseval.remote.generated import write_v1_pb2 as pb
+from zseval.remote.generated import write_v2_pb2 as pb2
 from zseval.remote.protocol import Answer
 from zseval.remote.receiver import Receiver
 from zseval.tsdb.db import TSDB
 
-__all__ = ["NOW_MS", "Sample", "Sent", "bits", "contents", "receiver", "request_v1", "send_v1", "snappy"]
+__all__ = [
+    "NOW_MS",
+    "Sample",
+    "Sent",
+    "bits",
+    "contents",
+    "receiver",
+    "request_v1",
+    "request_v2",
+    "send_v1",
+    "send_v2",
+    "snappy",
+]
 
 NOW_MS = 1_700_000_000_000
 
@@ -50,6 +63,27 @@ def receiver(store: TSDB, registry: Registry | None = None) -> Receiver:
 def send_v1(to: Receiver, sent: Iterable[Sent] | pb.WriteRequest) -> Answer:
     request = sent if isinstance(sent, pb.WriteRequest) else request_v1(sent)
     return to.receive(snappy(request.SerializeToString()), "application/x-protobuf", "snappy")
+
+
+def request_v2(sent: Iterable[Sent]) -> pb2.Request:
+    """Symbols are numbered by first use, as senders do it."""
+    symbols: dict[bytes, int] = {b"": 0}
+    request = pb2.Request()
+    for labels, samples in sent:
+        series = request.timeseries.add()
+        for text in (text for pair in labels for text in pair):
+            encoded = text.encode("utf-8", "surrogateescape")
+            series.labels_refs.append(symbols.setdefault(encoded, len(symbols)))
+        for time_ms, number in samples:
+            series.samples.add(value=number, timestamp=time_ms)
+    request.symbols.extend(symbols)
+    return request
+
+
+def send_v2(to: Receiver, sent: Iterable[Sent] | pb2.Request) -> Answer:
+    request = sent if isinstance(sent, pb2.Request) else request_v2(sent)
+    content_type = "application/x-protobuf;proto=io.prometheus.write.v2.Request"
+    return to.receive(snappy(request.SerializeToString()), content_type, "snappy")
 
 
 def bits(value: float) -> int:

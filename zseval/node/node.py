@@ -356,6 +356,7 @@ class Node:
             self.registry,
             self._clock.wall_ms,
             max_decoded_bytes=self.options.remote_write_max_bytes,
+            type_and_unit_labels="type-and-unit-labels" in self.options.features,
         )
 
     def _services(self) -> Services:

@@ -130,14 +130,17 @@ class Batch:
         written.disordered += left_out
         return written
 
-    def write_exemplars(self) -> Iterator[tuple[int, ExemplarVerdict]]:
-        """Each exemplar's series, by place, and what became of it; those from the future are left out."""
+    def write_exemplars(self) -> Iterator[tuple[int, ExemplarVerdict | str]]:
+        """Each exemplar's series, by place, and what became of it, or why it is none.
+
+        Those from the future are left out, and all of them where none are kept.
+        """
         ring = self._store.exemplars
-        if ring is None:
-            return
         for each, labels in self._extras:
             for exemplar in each.exemplars:
-                if exemplar.timestamp_ms <= self._latest_ms:
+                if isinstance(exemplar, str):
+                    yield each.series, exemplar
+                elif ring is not None and exemplar.timestamp_ms <= self._latest_ms:
                     yield each.series, ring.add(labels, exemplar)
 
     def _judged(self, place: int, labels: Labels, timed: TimedHistogram) -> _Judged:
@@ -204,9 +207,7 @@ class Batch:
         timed = judged.timed
         assert isinstance(timed.histogram, Histogram)
         try:
-            self._store.append_histogram_at(
-                judged.labels, timed.histogram, timed.timestamp_ms, timed.start_ms or None
-            )
+            self._store.append_histogram_at(judged.labels, timed.histogram, timed.timestamp_ms)
         except StorageError:
             return False
         return True

@@ -28,7 +28,7 @@ def timed_histogram(message: pb.Histogram) -> TimedHistogram:
         histogram: Histogram | InvalidHistogramError = _histogram(message)
     except InvalidHistogramError as error:
         histogram = error
-    return TimedHistogram(histogram, message.timestamp, message.start_timestamp)
+    return TimedHistogram(histogram, message.timestamp)
 
 
 def _histogram(message: pb.Histogram) -> Histogram:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -25,11 +25,14 @@ class InvalidSeriesError(ZsevalError):
 class Outline:
     """names: of its S series.  counts: intp[S], how many samples each has.
 
-    has_extras: whether there are exemplars or histograms.
+    weights: intp[S], as how many samples each counts where its labels are none.  refused: series left out
+    for another reason than their labels, by place.  has_extras: whether there are exemplars or histograms.
     """
 
     names: Names
     counts: Rows
+    weights: Rows
+    refused: Mapping[int, str]
     has_extras: bool
 
 
@@ -39,15 +42,14 @@ class TimedHistogram:
 
     histogram: Histogram | InvalidHistogramError
     timestamp_ms: int
-    start_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What else the request has of one series, by its place."""
+    """What else the request has of one series, by its place. exemplars: or why one is none."""
 
     series: int
-    exemplars: Sequence[StoredExemplar]
+    exemplars: Sequence[StoredExemplar | str]
     histograms: Sequence[TimedHistogram]
 
 

@@ -10,12 +10,13 @@ import logging
 from collections.abc import Callable
 
 from zseval.metrics import Registry
-from zseval.remote.batch import Batch, Kind, Refusal
+from zseval.remote.batch import Batch, Kind, Refusal, Written
 from zseval.remote.message import Request
 from zseval.remote.placing import Placing
 from zseval.remote.protocol import MAX_DECODED_BYTES, Answer, Message, RefusedError, decoded, message_of
 from zseval.remote.shapes import Shape, Shapes
 from zseval.remote.v1 import RequestV1
+from zseval.remote.v2 import RequestV2
 from zseval.tsdb.db import TSDB, Verdict
 from zseval.tsdb.errors import StaleReferences
 from zseval.tsdb.exemplars import ExemplarVerdict
@@ -31,6 +32,7 @@ class Receiver:
     """Writes into a store. One thread at a time calls `receive`.
 
     now_ms: the time, against which samples may lie ahead by ten minutes.  max_decoded_bytes: of a request.
+    type_and_unit_labels: whether series of protocol 2.0 get them from their metadata.
     Raises ConfigError where the optional packages are not installed.
     """
 
@@ -41,10 +43,12 @@ class Receiver:
         now_ms: Callable[[], int],
         *,
         max_decoded_bytes: int = MAX_DECODED_BYTES,
+        type_and_unit_labels: bool = False,
     ) -> None:
         self._store = store
         self._now_ms = now_ms
         self._limit = max_decoded_bytes
+        self._type_and_unit = type_and_unit_labels
         self._shapes = Shapes(store)
         self._placing = Placing(store)
         self._invalid = registry.counter(
@@ -76,7 +80,7 @@ class Receiver:
                 case Message.V1:
                     return self._with_good_ids(self._write_whole, RequestV1(message))
                 case Message.V2:
-                    raise RefusedError(415, "not yet")
+                    return self._receive_v2(message)
         except RefusedError as error:
             log.error("remote write refused: %s", error)
             return Answer(error.status, str(error))
@@ -102,12 +106,53 @@ class Receiver:
             written = batch.write(self._placing)
         for place, verdict in batch.write_exemplars():
             if verdict is not ExemplarVerdict.STORED:
-                log.debug("exemplar of %s left out: %s", request.labels(place), verdict.value)
+                log.debug("exemplar of %s left out: %s", request.labels(place), verdict)
         for text in shape.invalid.values():
             log.warning("%s", text)
-        self._invalid.inc(by=len(shape.invalid))
+        self._invalid.inc(by=shape.invalid_samples)
         self._out_of_order.inc("float", by=written.disordered)
         return Answer()
+
+    def _receive_v2(self, message: bytes) -> Answer:
+        """Protocol 2.0: every answer says how much was written."""
+        try:
+            return self._with_good_ids(self._write_good, RequestV2(message, self._type_and_unit))
+        except RefusedError as error:
+            log.error("remote write refused: %s", error)
+            return Answer(error.status, str(error), _written_headers(Written()))
+
+    def _write_good(self, request: Request, shape: Shape) -> Answer:
+        """Protocol 2.0: what is refused is said, and the rest is written."""
+        batch = Batch(self._store, request, shape, self._now_ms())
+        with self._store.exclusively():
+            batch.judge()
+            refusals = list(batch.refusals())
+            written = batch.write(self._placing)
+        problems = [(place, Kind.FLOAT, text) for place, text in shape.invalid.items()]
+        for refusal in refusals:
+            self._count(refusal)
+            problems.append(
+                (refusal.place, refusal.kind, f"{refusal.text} for series {request.labels(refusal.place)}")
+            )
+        for place, verdict in batch.write_exemplars():
+            if verdict is ExemplarVerdict.STORED:
+                written.exemplars += 1
+            elif isinstance(verdict, str):
+                text = f"parsing exemplar for series {request.labels(place)}: {verdict}"
+                problems.append((place, Kind.EXEMPLAR, text))
+            elif verdict is ExemplarVerdict.OUT_OF_ORDER:
+                text = f"{verdict.value} for series {request.labels(place)}"
+                problems.append((place, Kind.EXEMPLAR, text))
+            else:
+                log.debug("exemplar of %s left out: %s", request.labels(place), verdict.value)
+        self._invalid.inc(by=shape.invalid_samples)
+        self._out_of_order.inc("float", by=written.disordered)
+        if not problems:
+            return Answer(headers=_written_headers(written))
+        problems.sort(key=lambda problem: problem[:2])
+        text = "\n".join(text for _, _, text in problems)
+        log.error("remote write refused in part: %s", text)
+        return Answer(400, text, _written_headers(written))
 
     def _count(self, refusal: Refusal) -> None:
         kind = "histogram" if refusal.kind is Kind.HISTOGRAM else "float"
@@ -115,3 +160,11 @@ class Receiver:
             self._out_of_order.inc(kind)
         elif refusal.verdict is Verdict.OUT_OF_BOUNDS:
             self._out_of_bounds.inc(kind)
+
+
+def _written_headers(written: Written) -> dict[str, str]:
+    return {
+        "X-Prometheus-Remote-Write-Samples-Written": str(written.samples),
+        "X-Prometheus-Remote-Write-Histograms-Written": str(written.histograms),
+        "X-Prometheus-Remote-Write-Exemplars-Written": str(written.exemplars),
+    }

@@ -33,10 +33,10 @@ class Resolver(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """ids: int32[S], UNKNOWN where the labels name no series; `invalid` says why, by place.
+    """ids: int32[S], UNKNOWN where a series is left out; `invalid` says why, by place.
 
     counts: intp[S], how many samples each has.  count: all of them.  has_extras: exemplars or histograms.
-    epoch: of the ids.
+    invalid_samples: how many count as rejected for their labels.  epoch: of the ids.
     """
 
     ids: Ids
@@ -44,6 +44,7 @@ class Shape:
     count: int
     has_extras: bool
     invalid: dict[int, str]
+    invalid_samples: int
     epoch: int
 
     def sample_ids(self) -> Ids:
@@ -88,7 +89,13 @@ class Shapes:
             places = np.array(list(fresh), dtype=np.intp)
             ids[places] = self._store.resolve(list(fresh.values()))
             self._known.add(_some(outline.names, places), ids[places])
-        return Shape(ids, outline.counts, int(outline.counts.sum()), outline.has_extras, invalid, self._epoch)
+        invalid_samples = int(outline.weights[list(invalid)].sum())
+        for place, reason in outline.refused.items():
+            if place not in invalid:
+                invalid[place] = reason
+                ids[place] = UNKNOWN
+        count = int(outline.counts.sum())
+        return Shape(ids, outline.counts, count, outline.has_extras, invalid, invalid_samples, self._epoch)
 
     def _remember(self, digest: Digest, shape: Shape) -> None:
         self._shapes[digest] = shape

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 
 from zseval.model.arrays import Times, Values
 from zseval.model.labels import Labels
+from zseval.remote.columns import columns_of
 from zseval.remote.generated import views_v1_pb2 as views
 from zseval.remote.generated import write_v1_pb2 as pb
 from zseval.remote.histograms import timed_histogram
@@ -22,8 +23,6 @@ from zseval.remote.protocol import RefusedError
 from zseval.tsdb.exemplars import StoredExemplar
 
 __all__ = ["RequestV1"]
-
-_VALUE_BYTES = 9  # what the value of a sample takes on the wire, with its tag
 
 
 class RequestV1:
@@ -51,11 +50,18 @@ class RequestV1:
             series.ClearField("samples")
             # What is left are its labels, each with its length: no two sets look alike.
             keys.append(series.SerializeToString())
-        return Outline(names_of(keys), np.array(counts, dtype=np.intp), has_extras)
+        sizes = np.array(counts, dtype=np.intp)
+        return Outline(names_of(keys), sizes, np.ones_like(sizes), {}, has_extras)
 
     def columns(self, count: int) -> tuple[Values, Times]:
         try:
-            return _columns(self._body, count)
+            return columns_of(
+                views.Columns.FromString(self._body).timeseries.samples,
+                (),
+                count,
+                lambda: views.Unread.FromString(self._body).timeseries.samples,
+                pb.Sample.FromString,
+            )
         except DecodeError as error:
             raise RefusedError(400, f"proto: {error}") from error
 
@@ -78,46 +84,6 @@ class RequestV1:
                     [_exemplar(exemplar) for exemplar in series.exemplars],
                     [timed_histogram(histogram) for histogram in series.histograms],
                 )
-
-
-def _columns(body: bytes, count: int) -> tuple[Values, Times]:
-    """The values and times of all samples, in order. Raises DecodeError."""
-    columns = views.Columns.FromString(body).timeseries.samples
-    values = np.array(columns.value, dtype=np.float64)
-    times = np.array(columns.timestamp, dtype=np.int64)
-    if len(values) == len(times) == count:
-        return values, times
-    return with_zeros(list(views.Unread.FromString(body).timeseries.samples), values, times)
-
-
-def with_zeros(samples: list[bytes], values: Values, times: Times) -> tuple[Values, Times]:
-    """Values and times where a value or time that is 0 was left out.
-
-    samples: as they are on the wire.  values, times: those that are there. Which sample a value is of follows
-    from how long the samples are; where that leaves a doubt, each sample is read by itself.
-    """
-    lengths = np.fromiter(map(len, samples), dtype=np.int64, count=len(samples))
-    if len(times) == len(samples):
-        without = lengths - (1 + varint_lengths(times))
-        has_value = without == _VALUE_BYTES
-        if np.count_nonzero(has_value) == len(values) and not without[~has_value].any():
-            full = np.zeros(len(samples), dtype=np.float64)
-            full[has_value] = values
-            return full, times
-    read = [pb.Sample.FromString(sample) for sample in samples]
-    return (
-        np.array([sample.value for sample in read], dtype=np.float64),
-        np.array([sample.timestamp for sample in read], dtype=np.int64),
-    )
-
-
-def varint_lengths(numbers: Times) -> Times:
-    """int64[N]: how many bytes each number takes on the wire."""
-    lengths = np.ones(len(numbers), dtype=np.int64)
-    unsigned = numbers.view(np.uint64)
-    for bits in range(7, 64, 7):
-        lengths += unsigned >= np.uint64(1) << np.uint64(bits)
-    return lengths
 
 
 def _exemplar(message: pb.Exemplar) -> StoredExemplar:
