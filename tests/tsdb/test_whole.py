@@ -45,37 +45,39 @@ def cells_of(values: Values, *, sealed: bool) -> Cells:
     return SealedBlock.of(Layout(np.arange(count, dtype=np.int32)), times, values).cells
 
 
-@given(
-    st.lists(columns(), min_size=1, max_size=9),
-    st.data(),
-)
-def test_sums_are_those_of_the_decoded_columns(given_columns: list[list[float]], data: st.DataObject) -> None:
-    values = np.array(given_columns)
-    values[is_empty(values)] = 1.5
-    count = len(values)
+@given(st.lists(st.lists(columns(), min_size=1, max_size=9), min_size=1, max_size=3), st.data())
+def test_sums_are_those_of_the_decoded_columns(sources: list[list[list[float]]], data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, ROWS))
     lo = data.draw(st.integers(0, ROWS - 1))
     hi = data.draw(st.integers(lo + 1, ROWS))
-    groups = np.array(data.draw(st.lists(st.integers(0, 2), min_size=count, max_size=count)), dtype=np.intp)
     rising = data.draw(st.sampled_from([None, 0.0, 1.5]))
-    shuffled = np.array(data.draw(st.permutations(range(count))), dtype=np.intp)
-    parts = []
-    for first, last, sealed in ((0, cut, True), (cut, ROWS, False)):
-        low, high = max(lo, first), min(hi, last)
-        if low < high:
-            cells = cells_of(np.ascontiguousarray(values[:, first:last]), sealed=sealed)
-            parts.append(Stretch(cells, shuffled, low - first, high - first))
-    stretches = Stretches.of(parts)
-    found = group_sums(stretches, groups, 3, rising=rising)
-    mine = values[shuffled][:, lo:hi]
-    total = sum((sums / scale for sums, scale in found.parts), np.zeros((3, hi - lo)))
-    for group in range(3):
-        rows = found.taken & (groups == group)
-        expected = mine[rows].sum(axis=0)
-        magnitude = np.abs(mine[rows]).sum(axis=0)
+    frames, mine, groups = [], [], []
+    for number, given_columns in enumerate(sources):
+        values = np.array(given_columns)
+        values[is_empty(values)] = 1.5
+        count = len(values)
+        shuffled = np.array(data.draw(st.permutations(range(count))), dtype=np.intp)
+        groups += data.draw(st.lists(st.integers(2 * number, 2 * number + 1), min_size=count, max_size=count))
+        parts = []
+        for first, last, sealed in ((0, cut, True), (cut, ROWS, False)):
+            low, high = max(lo, first), min(hi, last)
+            if low < high:
+                cells = cells_of(np.ascontiguousarray(values[:, first:last]), sealed=sealed)
+                parts.append(Stretch(cells, shuffled, low - first, high - first))
+        frames.append(Stretches.of(parts))
+        mine.append(values[shuffled][:, lo:hi])
+    count = 2 * len(sources)
+    grouped = np.array(groups, dtype=np.intp)
+    found = group_sums(frames, grouped, count, rising=rising)
+    cells = np.concatenate(mine)
+    total = sum((sums / scale for sums, scale in found.parts), np.zeros((count, hi - lo)))
+    for group in range(count):
+        rows = found.taken & (grouped == group)
+        expected = cells[rows].sum(axis=0)
+        magnitude = np.abs(cells[rows]).sum(axis=0)
         assert (np.abs(total[group] - expected) <= 1e-14 * magnitude).all()
     if rising is not None:
-        for row in mine[found.taken]:
+        for row in cells[found.taken]:
             assert (np.diff(row) >= 0).all()
             assert row[0] >= rising * np.diff(row).max(initial=0.0)
 
@@ -86,7 +88,7 @@ def test_whole_numbers_that_may_fall_all_take_part(values: Values) -> None:
         stretches = Stretches.of(
             [Stretch(cells_of(values, sealed=sealed), np.arange(3, dtype=np.intp), 0, ROWS)]
         )
-        found = group_sums(stretches, np.zeros(3, dtype=np.intp), 1)
+        found = group_sums([stretches], np.zeros(3, dtype=np.intp), 1)
         assert found.taken.all()
         ((sums, scale),) = found.parts
         assert np.array_equal(sums[0] / scale, values.sum(axis=0))

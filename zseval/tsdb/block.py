@@ -17,7 +17,7 @@ from zseval.model.arrays import Ids, Mask, Rows, Times, Values
 from zseval.model.staleness import ABSENT_NAN, is_absent, is_stale
 from zseval.tsdb.codec import CHUNK, Columns, encode, encode_chunks
 from zseval.tsdb.layout import Layout
-from zseval.tsdb.strips import Strip, strips_of_cells, strips_of_groups
+from zseval.tsdb.strips import GroupStrips, Strip, strip_of_cells
 
 __all__ = ["OpenBlock", "OpenCells", "SealedBlock"]
 
@@ -58,14 +58,17 @@ class OpenCells:
         return occupied
 
     def strips(self, columns: Rows, lo: int, hi: int) -> Iterable[Strip]:
-        return strips_of_cells(self.take(columns, lo, hi))
+        return (strip_of_cells(self.take(columns, lo, hi)),)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class SealedCells:
     """Encoded columns as Cells."""
 
-    encoded: Columns
+    __slots__ = ("_strips", "encoded")
+
+    def __init__(self, encoded: Columns) -> None:
+        self.encoded = encoded
+        self._strips = GroupStrips(encoded.groups, encoded.rows)
 
     def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
         self.encoded.decode(columns, lo, hi, out)
@@ -90,7 +93,7 @@ class SealedCells:
 
     def strips(self, columns: Rows, lo: int, hi: int) -> Iterable[Strip]:
         encoded = self.encoded
-        return strips_of_groups(encoded.forms[columns], encoded.slots[columns], encoded.groups, lo, hi)
+        return self._strips.strips(encoded.forms[columns], encoded.slots[columns], lo, hi)
 
 
 class SealedBlock:

@@ -43,7 +43,7 @@ class Cells(Protocol):
         ...
 
     def strips(self, columns: Rows, lo: int, hi: int) -> Iterable[Strip]:
-        """Rows lo:hi of those of the columns that are whole numbers of some unit; no cell may be empty."""
+        """Rows lo:hi of those of the columns that may be whole numbers of some unit; no cell may be empty."""
         ...
 
 

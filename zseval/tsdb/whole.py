@@ -41,33 +41,54 @@ class GroupSums:
         return int(np.count_nonzero(self.taken))
 
 
-def group_sums(cells: Stretches, groups: Rows, count: int, *, rising: float | None = None) -> GroupSums:
+def group_sums(
+    frames: Sequence[Stretches], groups: Rows, count: int, *, rising: float | None = None
+) -> GroupSums:
     """Sums of the series of each group at each row.
 
-    groups: intp[S], each below count.  rising: take only series that never fall, and whose first value is
-    at least so many times their largest step; None for any.
+    frames: with stretches of the same lengths; their series come one after the other, S together.
+    groups: intp[S], each below count; a group's series are all of one frame, and those of earlier frames
+    have lower numbers.  rising: take only series that never fall, and whose first value is at least so
+    many times their largest step; None for any.
     """
-    order = np.argsort(groups, kind="stable")
+    order = np.argsort(groups, kind="stable")  # frame by frame still
+    ends = np.cumsum([len(cells.parts[0].columns) for cells in frames])
     taken = np.zeros(len(groups), dtype=np.bool_)
     sums: dict[int, Values] = {}
     limit = _LIMIT / max(len(groups), 1)
+    lengths = [part.length for part in frames[0].parts]
     for first in range(0, len(order), _CHUNK):
         rows = order[first : first + _CHUNK]
-        strips = [list(part.cells.strips(part.columns[rows], part.lo, part.hi)) for part in cells.parts]
+        strips = [_strips(frames, number, rows, ends) for number in range(len(lengths))]
         unit = _units(strips, len(rows), limit, rising)
         taken[rows[unit >= 0]] = True
-        for number in np.unique(unit[unit >= 0]).tolist():
+        for number in np.flatnonzero(np.bincount(unit[unit >= 0])).tolist():
             if number not in sums:
-                sums[number] = np.zeros((count, cells.shape[1]))
+                sums[number] = np.zeros((count, sum(lengths)))
             start = 0
-            for part, found in zip(cells.parts, strips, strict=True):
-                into = sums[number][:, start : start + part.length]
+            for length, found in zip(lengths, strips, strict=True):
+                into = sums[number][:, start : start + length]
                 for strip in found:
                     some = strip.pick(np.flatnonzero(unit[strip.where] == number))
                     if len(some.where):
                         some.add_to(into, groups[rows[some.where]], number)
-                start += part.length
+                start += length
     return GroupSums([(total, SCALES[number]) for number, total in sums.items()], taken)
+
+
+def _strips(frames: Sequence[Stretches], number: int, rows: Rows, ends: Rows) -> list[Strip]:
+    """The strips of one stretch of some series, which come frame by frame; those of a kind are joined."""
+    kinds: dict[tuple[object, ...], list[Strip]] = {}
+    places = np.searchsorted(rows, ends) if len(frames) > 1 else np.array([len(rows)])
+    start = 0
+    for frame, (cells, place) in enumerate(zip(frames, places.tolist(), strict=True)):
+        if place > start:
+            part = cells.parts[number]
+            own = rows[start:place] if frame == 0 else rows[start:place] - ends[frame - 1]
+            for strip in part.cells.strips(part.columns[own], part.lo, part.hi):
+                kinds.setdefault(strip.kind, []).append(strip.moved(start))
+            start = place
+    return [Strip.joined(strips).known() for strips in kinds.values()]
 
 
 def _units(
@@ -80,7 +101,8 @@ def _units(
     before, lowest, climb, high = (np.zeros(count) for _ in range(4))
     for number, found in enumerate(strips):
         for strip in found:
-            where, facts, scale = strip.where, strip.facts(), SCALES[strip.unit]
+            where, facts, scale = strip.where, strip.facts, SCALES[strip.unit]
+            assert facts is not None
             seen[where] += 1
             unit[where] = np.maximum(unit[where], strip.unit)
             high[where] = np.maximum(high[where], facts.high / scale)
@@ -99,6 +121,17 @@ def _units(
     fits &= (seen == len(strips)) & (unit >= 0)
     fits &= high * SCALES[unit] <= limit
     if rising is not None:
+        _look_closer(strips[0], lowest, fits & (lowest < rising * climb))
         fits &= lowest >= rising * climb
     unit[~fits] = -1
     return unit
+
+
+def _look_closer(strips: Sequence[Strip], lowest: Values, doubtful: Mask) -> None:
+    """Find the true first values of the series marked. lowest: written to."""
+    if not doubtful.any():
+        return
+    for strip in strips:
+        some = np.flatnonzero(doubtful[strip.where])
+        if len(some):
+            lowest[strip.where[some]] = strip.first(some) / SCALES[strip.unit[some]]

@@ -10,7 +10,7 @@ parts are added. `count` and `group` need no value at all.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from zseval.promql.kernels import counters
 from zseval.promql.kernels.groups import aggregate
 from zseval.promql.kernels.instant import last_within
 from zseval.promql.kernels.sums import add_compensated
-from zseval.promql.kernels.windows import Windows
+from zseval.promql.kernels.windows import Phases, Windows, window_bounds
 from zseval.promql.plan.nodes import Aggregate, Call, Select, Window
 from zseval.tsdb.frame import Frame, Selection
 from zseval.tsdb.whole import group_sums
@@ -35,6 +35,8 @@ __all__ = ["summed"]
 
 _OPERATORS = frozenset({"sum", "avg", "count", "group"})
 _RANGE_FUNCTIONS = frozenset({"rate", "increase", "delta"})
+_BATCH_CELLS = 1 << 20
+"""Cells of frames that are summed together, about."""
 _WORTHWHILE = 8
 """Series a frame must have: below, the usual way costs less."""
 
@@ -44,20 +46,53 @@ def summed(node: Aggregate, ctx: Context) -> Vector | None:
     source = _source(node, ctx)
     if source is None:
         return None
-    labels = source.labels
-    groups = row_groups(labels, node.grouping, node.without, ctx.query)
+    groups = row_groups(source.labels, node.grouping, node.without, ctx.query)
     total = _Total(np.zeros((groups.count, ctx.steps.count)), np.zeros((groups.count, ctx.steps.count)))
-    rest = [
-        left
-        for frame in source.selection.frames
-        if (left := _add_frame(frame, source, groups.ids, node.op, total, ctx)) is not None
-    ]
+    alike: dict[tuple[object, ...], _Alike] = {}
+    rest: list[Frame] = []
+    near = RangeVector(source.labels, (), source.ends, source.width)
+    for frame in source.selection.frames:
+        if not frame.is_dense or frame.has_stale or len(frame.rows) < _WORTHWHILE:
+            rest.append(frame)
+            continue
+        frame = trimmed(frame, near)
+        if len(frame.times):
+            bounds = window_bounds(frame.times, source.ends, source.width)
+            batch = alike.setdefault(_likeness(frame, bounds), _Alike(bounds))
+            batch.frames.append(frame)
+            batch.cells += frame.size
+            if batch.cells > _BATCH_CELLS:
+                rest.extend(_add_frames(batch.taken(), bounds, source, groups.ids, node.op, total, ctx))
+    for batch in alike.values():
+        if batch.frames:
+            rest.extend(_add_frames(batch.taken(), batch.bounds, source, groups.ids, node.op, total, ctx))
     if rest:
         _add_rest(rest, source, groups.ids, node.op, total, ctx)
     if source.function is not None and source.function.counters_only:
         warn_if_not_counters(source.selection.labels, total.seen(groups.ids), source.start, ctx)
     present = total.counts > 0
     return Vector(groups.labels, total.value(node.op), None if present.all() else present)
+
+
+@dataclass(slots=True, eq=False)
+class _Alike:
+    """Dense frames sampled alike, at different moments, stored alike, and whose windows have the same rows."""
+
+    bounds: tuple[Rows, Rows]
+    frames: list[Frame] = field(default_factory=list)
+    cells: int = 0
+
+    def taken(self) -> list[Frame]:
+        """All of them, which are then forgotten here."""
+        frames, self.frames, self.cells = self.frames, [], 0
+        return frames
+
+
+def _likeness(frame: Frame, bounds: tuple[Rows, Rows]) -> tuple[object, ...]:
+    """Equal for frames that can be summed together."""
+    since = frame.times - frame.times[:1]
+    lengths = None if frame.stretches is None else tuple(part.length for part in frame.stretches.parts)
+    return lengths, since.tobytes(), bounds[0].tobytes(), bounds[1].tobytes()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,10 +153,23 @@ class _Total:
     lost: Values | None = None
     _seen: list[tuple[Rows, Mask | None]] = field(default_factory=list)
 
-    def add(self, values: Values) -> None:
-        if self.lost is None:
-            self.lost = np.zeros(self.sums.shape)
-        self.sums, self.lost = add_compensated(values, self.sums, self.lost)
+    def add(self, values: Values, local: _Local | None = None, *, exactly: bool = True) -> None:
+        """values: float64[G, K], or [M, K] of the groups of each frame.
+
+        exactly: keep what rounding loses. Where nothing is below zero it is too little to matter.
+        """
+        if local is None or len(local.group) == 0 or local.frame[-1] == 0:
+            places = [(slice(None) if local is None else local.group, values)]
+        else:
+            cuts = np.flatnonzero(np.diff(local.frame)) + 1
+            places = list(zip(np.split(local.group, cuts), np.split(values, cuts), strict=True))
+        for rows, part in places:
+            if not exactly:
+                self.sums[rows] += part
+                continue
+            if self.lost is None:
+                self.lost = np.zeros(self.sums.shape)
+            self.sums[rows], self.lost[rows] = add_compensated(part, self.sums[rows], self.lost[rows])
 
     def count(self, rows: Rows, counts: Values, seen: Mask | None) -> None:
         """counts: float64[G, K] of these series.  seen: bool[n], which have a value; None for all."""
@@ -144,34 +192,65 @@ class _Total:
         return self.sums / counts if self.lost is None else self.sums / counts + self.lost / counts
 
 
-def _add_frame(
-    frame: Frame, source: _Source, groups: Rows, op: str, total: _Total, ctx: Context
-) -> Frame | None:
-    """Adds the series of a frame that allow it; returns the others."""
-    if not frame.is_dense or frame.has_stale or len(frame.rows) < _WORTHWHILE:
-        return frame
+def _add_frames(
+    frames: Sequence[Frame],
+    bounds: tuple[Rows, Rows],
+    source: _Source,
+    groups: Rows,
+    op: str,
+    total: _Total,
+    ctx: Context,
+) -> list[Frame]:
+    """Adds the series of frames that are alike, as far as they allow it; returns the others."""
     ctx.query.limits.check()
-    near = RangeVector(source.labels, (), source.ends, source.width)
-    frame = trimmed(frame, near)
-    if not len(frame.times):
-        return None
-    ids, shape = groups[frame.rows], (len(total.sums), len(frame.times))
-    windows = Windows.of(frame.times, np.empty(shape), None, source.ends, source.width)
+    rows = np.concatenate([frame.rows for frame in frames]) if len(frames) > 1 else frames[0].rows
+    ids, times = groups[rows], frames[0].times
+    shifts = np.array([[frame.times[0] - times[0]] for frame in frames])
+    starts = source.ends - np.int64(source.width)
+    windows = Windows(np.empty((0, len(times))), times, *bounds, starts, source.ends)
     held = windows.counts >= source.least  # [K]
     if op in ("count", "group"):
-        _count(frame.rows, ids, held, total)
-        return None
-    if frame.stretches is None:
-        return frame
+        _count(rows, ids, held, total)
+        return []
+    stretches = [frame.stretches for frame in frames if frame.stretches is not None]
+    if len(stretches) < len(frames):
+        return list(frames)
+    local = _Local.of(ids, np.repeat(np.arange(len(frames)), [len(frame.rows) for frame in frames]))
     rising = None
     if source.function is not None and source.function.counters_only:
-        rising = counters.clear_of_zero(windows)
-    found = group_sums(frame.stretches, ids, len(total.sums), rising=rising)
+        none = np.zeros(0, dtype=np.intp)
+        rising = counters.clear_of_zero(replace(windows, phases=Phases(shifts, none)))
+    found = group_sums(stretches, local.places, len(local.group), rising=rising)
+    of_frames = Phases(shifts, local.frame)
     for sums, scale in found.parts:
-        total.add(np.where(held, _applied(windows.with_values(sums), source) / scale, 0.0))
+        applied = _applied(replace(windows, values=sums, phases=of_frames), source)
+        total.add(np.where(held, applied / scale, 0.0), local, exactly=rising is None)
     if found.count:
-        _count(frame.rows[found.taken], ids[found.taken], held, total)
-    return frame.pick(np.flatnonzero(~found.taken)) if found.count < len(ids) else None
+        _count(rows[found.taken], ids[found.taken], held, total)
+    if found.count == len(ids):
+        return []
+    left, ends = ~found.taken, np.cumsum([len(frame.rows) for frame in frames])
+    parts = zip(frames, np.split(left, ends[:-1]), strict=True)
+    return [frame.pick(np.flatnonzero(some)) for frame, some in parts if some.any()]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Local:
+    """The groups of each frame by themselves, M in all.
+
+    places: intp[S], which of them each series is in.  group, frame: intp[M], ascending by frame, then group.
+    """
+
+    places: Rows
+    group: Rows
+    frame: Rows
+
+    @classmethod
+    def of(cls, ids: Rows, frames: Rows) -> _Local:
+        """ids: intp[S], the group of each series.  frames: intp[S], ascending."""
+        span = int(ids.max()) + 1
+        kinds, places = np.unique(frames * span + ids, return_inverse=True)
+        return cls(places.reshape(-1).astype(np.intp), kinds % span, kinds // span)
 
 
 def _applied(sums: Windows, source: _Source) -> Values:
@@ -201,7 +280,7 @@ def _add_rest(
             parts.append((frame.rows, last[0], last[1]))
     else:
         kernel = getattr(counters, source.function.name)
-        parts.extend((rows, *kernel(windows)) for rows, windows in windows_of(vector, ctx))
+        parts.extend((rows, *kernel(windows)) for rows, windows in windows_of(vector, ctx, together=True))
     rows = np.concatenate([part[0] for part in parts])
     places = np.cumsum([0, *(len(part[0]) for part in parts)])
     placed = [
