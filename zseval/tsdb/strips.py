@@ -73,6 +73,11 @@ class Strip:
     hi: int
     facts: Facts | None
 
+    @property
+    def length(self) -> int:
+        """Rows."""
+        return self.hi - self.lo
+
     def known(self) -> Strip:
         """With facts, and less the columns that are no whole numbers."""
         if self.facts is not None:

@@ -46,92 +46,101 @@ def group_sums(
 ) -> GroupSums:
     """Sums of the series of each group at each row.
 
-    frames: with stretches of the same lengths; their series come one after the other, S together.
+    frames: with as many rows, T; their series come one after the other, S together.
     groups: intp[S], each below count; a group's series are all of one frame, and those of earlier frames
     have lower numbers.  rising: take only series that never fall, and whose first value is at least so
     many times their largest step; None for any.
     """
     order = np.argsort(groups, kind="stable")  # frame by frame still
-    ends = np.cumsum([len(cells.parts[0].columns) for cells in frames])
+    ends = np.cumsum([cells.shape[0] for cells in frames])
     taken = np.zeros(len(groups), dtype=np.bool_)
     sums: dict[int, Values] = {}
-    limit = _LIMIT / max(len(groups), 1)
-    lengths = [part.length for part in frames[0].parts]
+    limit, length = _LIMIT / max(len(groups), 1), frames[0].shape[1]
     for first in range(0, len(order), _CHUNK):
         rows = order[first : first + _CHUNK]
-        strips = [_strips(frames, number, rows, ends) for number in range(len(lengths))]
-        unit = _units(strips, len(rows), limit, rising)
+        strips = _strips(frames, rows, ends)
+        unit = _units(strips, len(rows), length, limit, rising)
         taken[rows[unit >= 0]] = True
         for number in np.flatnonzero(np.bincount(unit[unit >= 0])).tolist():
             if number not in sums:
-                sums[number] = np.zeros((count, sum(lengths)))
-            start = 0
-            for length, found in zip(lengths, strips, strict=True):
-                into = sums[number][:, start : start + length]
-                for strip in found:
-                    some = strip.pick(np.flatnonzero(unit[strip.where] == number))
-                    if len(some.where):
-                        some.add_to(into, groups[rows[some.where]], number)
-                start += length
+                sums[number] = np.zeros((count, length))
+            for start, strip in strips:
+                some = strip.pick(np.flatnonzero(unit[strip.where] == number))
+                if len(some.where):
+                    into = sums[number][:, start : start + strip.length]
+                    some.add_to(into, groups[rows[some.where]], number)
     return GroupSums([(total, SCALES[number]) for number, total in sums.items()], taken)
 
 
-def _strips(frames: Sequence[Stretches], number: int, rows: Rows, ends: Rows) -> list[Strip]:
-    """The strips of one stretch of some series, which come frame by frame; those of a kind are joined."""
-    kinds: dict[tuple[object, ...], list[Strip]] = {}
+def _strips(frames: Sequence[Stretches], rows: Rows, ends: Rows) -> list[tuple[int, Strip]]:
+    """The strips of some series, which come frame by frame, in time order, and the row each starts at.
+
+    Those of a kind are joined.
+    """
+    kinds: dict[tuple[int, tuple[object, ...]], list[Strip]] = {}
     places = np.searchsorted(rows, ends) if len(frames) > 1 else np.array([len(rows)])
-    start = 0
+    begin = 0
     for frame, (cells, place) in enumerate(zip(frames, places.tolist(), strict=True)):
-        if place > start:
-            part = cells.parts[number]
-            own = rows[start:place] if frame == 0 else rows[start:place] - ends[frame - 1]
-            for strip in part.cells.strips(part.columns[own], part.lo, part.hi):
-                kinds.setdefault(strip.kind, []).append(strip.moved(start))
-            start = place
-    return [Strip.joined(strips).known() for strips in kinds.values()]
+        if place > begin:
+            own = rows[begin:place] if frame == 0 else rows[begin:place] - ends[frame - 1]
+            start = 0
+            for part in cells.parts:
+                for strip in part.cells.strips(part.columns[own], part.lo, part.hi):
+                    kinds.setdefault((start, strip.kind), []).append(strip.moved(begin))
+                start += part.length
+            begin = place
+    joined = [(start, Strip.joined(strips).known()) for (start, _), strips in kinds.items()]
+    joined.sort(key=_start)
+    return joined
+
+
+def _start(strip: tuple[int, Strip]) -> int:
+    return strip[0]
 
 
 def _units(
-    strips: Sequence[Sequence[Strip]], count: int, limit: float, rising: float | None
+    strips: Sequence[tuple[int, Strip]], count: int, length: int, limit: float, rising: float | None
 ) -> NDArray[np.int8]:
-    """int8[n], the finest unit each series has in any stretch; -1 for those that cannot take part."""
+    """int8[n], the finest unit each series has in any strip; -1 for those that cannot take part.
+
+    length: rows that strips must cover.
+    """
     unit = np.full(count, -1, dtype=np.int8)
-    seen = np.zeros(count, dtype=np.intp)
+    covered = np.zeros(count, dtype=np.intp)
     fits = np.ones(count, dtype=np.bool_)
     before, lowest, climb, high = (np.zeros(count) for _ in range(4))
-    for number, found in enumerate(strips):
-        for strip in found:
-            where, facts, scale = strip.where, strip.facts, SCALES[strip.unit]
-            assert facts is not None
-            seen[where] += 1
-            unit[where] = np.maximum(unit[where], strip.unit)
-            high[where] = np.maximum(high[where], facts.high / scale)
-            if rising is None:
-                continue
-            begins, ends = facts.first / scale, facts.last / scale
-            steps = facts.climb / scale
-            fits[where] &= ~facts.falls
-            if number == 0:
-                lowest[where] = begins
-            else:
-                fits[where] &= begins >= before[where]
-                steps = np.maximum(steps, begins - before[where])
-            climb[where] = np.maximum(climb[where], steps)
-            before[where] = ends
-    fits &= (seen == len(strips)) & (unit >= 0)
+    for start, strip in strips:
+        where, facts, scale = strip.where, strip.facts, SCALES[strip.unit]
+        assert facts is not None
+        covered[where] += strip.length
+        unit[where] = np.maximum(unit[where], strip.unit)
+        high[where] = np.maximum(high[where], facts.high / scale)
+        if rising is None:
+            continue
+        begins, ends = facts.first / scale, facts.last / scale
+        steps = facts.climb / scale
+        fits[where] &= ~facts.falls
+        if start == 0:
+            lowest[where] = begins
+        else:
+            fits[where] &= begins >= before[where]
+            steps = np.maximum(steps, begins - before[where])
+        climb[where] = np.maximum(climb[where], steps)
+        before[where] = ends
+    fits &= (covered == length) & (unit >= 0)
     fits &= high * SCALES[unit] <= limit
     if rising is not None:
-        _look_closer(strips[0], lowest, fits & (lowest < rising * climb))
+        _look_closer(strips, lowest, fits & (lowest < rising * climb))
         fits &= lowest >= rising * climb
     unit[~fits] = -1
     return unit
 
 
-def _look_closer(strips: Sequence[Strip], lowest: Values, doubtful: Mask) -> None:
+def _look_closer(strips: Sequence[tuple[int, Strip]], lowest: Values, doubtful: Mask) -> None:
     """Find the true first values of the series marked. lowest: written to."""
     if not doubtful.any():
         return
-    for strip in strips:
-        some = np.flatnonzero(doubtful[strip.where])
+    for start, strip in strips:
+        some = np.flatnonzero(doubtful[strip.where]) if start == 0 else ()
         if len(some):
             lowest[strip.where[some]] = strip.first(some) / SCALES[strip.unit[some]]

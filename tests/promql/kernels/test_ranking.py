@@ -33,6 +33,43 @@ def test_the_best_are_those_of_upstreams_heap(
     assert matrix.present is None or not (kept & ~matrix.present).any()
 
 
+@pytest.mark.parametrize("largest", [True, False])
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    series=st.integers(60, 500),
+    kinds=st.integers(1, 400),
+    groups=st.integers(1, 3),
+    gaps=st.sampled_from([0.0, 0.0, 0.2, 0.999]),
+    odd=st.sampled_from([None, None, math.nan, math.inf, -math.inf, -0.0]),
+    wanted=st.lists(st.integers(-1, 4), min_size=4, max_size=4),
+)
+@settings(max_examples=80, deadline=None)
+def test_of_many_series_too(
+    largest: bool,
+    seed: int,
+    series: int,
+    kinds: int,
+    groups: int,
+    gaps: float,
+    odd: float | None,
+    wanted: list[int],
+) -> None:
+    random = np.random.default_rng(seed)
+    values = random.integers(-kinds, kinds, (series, 4)).astype(np.float64)
+    if odd is not None:
+        values[random.random(values.shape) < 0.05] = odd
+    of = random.integers(0, groups, series).astype(np.intp)
+    present = None if not gaps else random.random(values.shape) >= gaps
+    kernel = ranking.topk if largest else ranking.bottomk
+    kept = kernel(values, present, of, groups, np.array(wanted, dtype=np.intp))
+    for group in range(groups):
+        for step in range(4):
+            rows = np.flatnonzero(of == group if present is None else (of == group) & present[:, step])
+            places = slow.best(values[rows, step].tolist(), wanted[step], largest=largest)
+            stay = np.flatnonzero(kept[:, step] & (of == group))
+            assert set(stay.tolist()) == {int(rows[place]) for place in places}
+
+
 @given(matrix=matrices(FEW), wanted=WANTED)
 @settings(max_examples=120, deadline=None)
 def test_limitk_keeps_the_first(matrix: Matrix, wanted: list[int]) -> None:

@@ -48,7 +48,7 @@ def summed(node: Aggregate, ctx: Context) -> Vector | None:
         return None
     groups = row_groups(source.labels, node.grouping, node.without, ctx.query)
     total = _Total(np.zeros((groups.count, ctx.steps.count)), np.zeros((groups.count, ctx.steps.count)))
-    alike: dict[tuple[object, ...], _Alike] = {}
+    alike: dict[tuple[bytes, ...], _Alike] = {}
     rest: list[Frame] = []
     near = RangeVector(source.labels, (), source.ends, source.width)
     for frame in source.selection.frames:
@@ -58,7 +58,8 @@ def summed(node: Aggregate, ctx: Context) -> Vector | None:
         frame = trimmed(frame, near)
         if len(frame.times):
             bounds = window_bounds(frame.times, source.ends, source.width)
-            batch = alike.setdefault(_likeness(frame, bounds), _Alike(bounds))
+            likeness = (frame.times - frame.times[:1]).tobytes(), bounds[0].tobytes(), bounds[1].tobytes()
+            batch = alike.setdefault(likeness, _Alike(bounds))
             batch.frames.append(frame)
             batch.cells += frame.size
             if batch.cells > _BATCH_CELLS:
@@ -76,7 +77,7 @@ def summed(node: Aggregate, ctx: Context) -> Vector | None:
 
 @dataclass(slots=True, eq=False)
 class _Alike:
-    """Dense frames sampled alike, at different moments, stored alike, and whose windows have the same rows."""
+    """Dense frames sampled alike, at different moments, whose windows have the same rows."""
 
     bounds: tuple[Rows, Rows]
     frames: list[Frame] = field(default_factory=list)
@@ -86,13 +87,6 @@ class _Alike:
         """All of them, which are then forgotten here."""
         frames, self.frames, self.cells = self.frames, [], 0
         return frames
-
-
-def _likeness(frame: Frame, bounds: tuple[Rows, Rows]) -> tuple[object, ...]:
-    """Equal for frames that can be summed together."""
-    since = frame.times - frame.times[:1]
-    lengths = None if frame.stretches is None else tuple(part.length for part in frame.stretches.parts)
-    return lengths, since.tobytes(), bounds[0].tobytes(), bounds[1].tobytes()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,7 +208,7 @@ def _add_frames(
         return []
     stretches = [frame.stretches for frame in frames if frame.stretches is not None]
     if len(stretches) < len(frames):
-        return list(frames)
+        return [*frames]
     local = _Local.of(ids, np.repeat(np.arange(len(frames)), [len(frame.rows) for frame in frames]))
     rising = None
     if source.function is not None and source.function.counters_only:

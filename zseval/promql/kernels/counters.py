@@ -58,7 +58,7 @@ def _extrapolated(w: Windows, *, counter: bool, per_second: bool) -> tuple[Value
         factor = edges.factor(edges.to_start)
         factor /= seconds
         present = w.holding(2)
-        result = gained * w.spread(factor)
+        result = w.scaled(gained, factor)
         if counter:
             _stop_at_zero(result, gained, w, edges, seconds, present)
     return result, present
@@ -125,7 +125,7 @@ def _stop_at_zero(
     upstream does. result: written to.
     """
     first = w.first()
-    near_zero = first * w.spread(edges.sampled / edges.to_start * (1 - 1e-9)) < gained
+    near_zero = w.scaled(first, edges.sampled / edges.to_start * (1 - 1e-9)) < gained
     if present is not None:
         near_zero &= present
     if not near_zero.any():

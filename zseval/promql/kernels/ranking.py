@@ -19,6 +19,9 @@ __all__ = ["bottomk", "limit_ratio", "limitk", "topk"]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
+_FEW = 24
+_SHARE = 32  # a group of so many times the series that stay has only the best of each few looked at
+
 
 def topk(values: Values, present: Mask | None, groups: Rows, count: int, wanted: Rows) -> Mask:
     """bool[S, K]: the `wanted` largest samples of each group at each step; NaN stay only for want of others.
@@ -41,16 +44,74 @@ def _best(
     kept = np.zeros(values.shape, dtype=np.bool_)
     for size in np.unique(groups.sizes).tolist():
         chosen = np.flatnonzero(groups.sizes == size)
+        if size >= _SHARE * max(int(wanted.max(initial=1)), 1):
+            firsts = groups.starts[chosen].tolist()
+            parts = [groups.rows(slice(first, first + size)) for first in firsts]
+            left = [
+                not _best_of_many(values, keys, present, part, wanted, kept, largest=largest)
+                for part in parts
+            ]
+            chosen = chosen[left]
         rows = groups.starts[chosen, np.newaxis] + np.arange(size, dtype=np.intp)
         rows = rows if groups.order is None else groups.order[rows]  # [M, size]
         held = None if present is None else _turned(present, rows)
         best, unsure = _above(_ranked(_turned(keys, rows), held), held, wanted)
         for group, step in zip(*np.nonzero(unsure), strict=True):
             members = rows[group] if held is None else rows[group][held[group, step]]
-            stay = _play(values[members, step].tolist(), int(wanted[step]), largest=largest)
+            stay = _play(values[members, step], int(wanted[step]), largest=largest)
             best[group, step] = np.isin(rows[group], members[stay])
         kept[rows] = best.transpose(0, 2, 1)
     return kept
+
+
+def _best_of_many(
+    values: Values,
+    keys: Values,
+    present: Mask | None,
+    rows: Rows | slice,
+    wanted: Rows,
+    kept: Mask,
+    *,
+    largest: bool,
+) -> bool:
+    """Marks in kept what stays of a group of many series; False where that has to be found another way.
+
+    Of the best of each few series, the wanted-th is a bound: what stays is no worse. Few samples are as
+    good, and only they are ranked.
+    """
+    cells = keys[rows]
+    held = None if present is None else present[rows]
+    if held is not None:
+        cells = np.where(held, cells, -np.inf)
+    most, steps = max(int(wanted.max(initial=1)), 1), cells.shape[1]
+    length = min(len(cells) // (most * _SHARE // 2), _FEW)
+    best = np.maximum.reduceat(cells, np.arange(0, len(cells), length), axis=0)
+    bound = np.partition(best, len(best) - most, axis=0)[len(best) - most]
+    if not (bound > -np.inf).all():
+        return False  # too few samples, or a NaN
+    blocks, step = np.nonzero(best >= bound)
+    near = blocks[:, np.newaxis] * length + np.arange(length, dtype=np.intp)
+    found = cells[np.minimum(near, len(cells) - 1), step[:, np.newaxis]] >= bound[step, np.newaxis]
+    found &= near < len(cells)
+    which, _ = np.nonzero(found)
+    series, step = near[found], step[which]
+    order = np.lexsort((series, step))
+    series, step = series[order], step[order]
+    counts = np.bincount(step, minlength=steps)
+    place = np.arange(len(step)) - np.repeat(np.cumsum(counts) - counts, counts)
+    contenders = np.full((1, steps, int(counts.max(initial=0))), -np.inf)
+    contenders[0, step, place] = cells[series, step]
+    filled = contenders > -np.inf
+    stays, unsure = _above(contenders, filled, wanted)
+    stays = stays[0, step, place]
+    names = np.arange(len(keys), dtype=np.intp)[rows]
+    for column in np.flatnonzero(unsure[0]).tolist():
+        members = names if held is None else names[held[:, column]]
+        heap = _play(values[members, column], int(wanted[column]), largest=largest)
+        mine = step == column
+        stays[mine] = np.isin(names[series[mine]], members[heap])
+    kept[names[series[stays]], step[stays]] = True
+    return True
 
 
 def _turned(array: NDArray[Scalar], rows: Rows) -> NDArray[Scalar]:
@@ -98,20 +159,34 @@ def _largest(keys: Values, wanted: Rows) -> Values:
     return np.take_along_axis(np.sort(keys, axis=2), (size - wanted)[np.newaxis, :, np.newaxis], axis=2)
 
 
-def _play(values: list[float], wanted: int, *, largest: bool) -> list[int]:
-    """Positions that upstream's heap of `wanted` samples holds in the end."""
+def _play(samples: Values, wanted: int, *, largest: bool) -> list[int]:
+    """Positions that upstream's heap of `wanted` samples, float64[n], holds in the end.
+
+    Only what is better than the worst in the heap changes it, and the worst gets no worse: of ever
+    longer parts only the samples better than the worst at their beginning are looked at.
+    """
     less = _less if largest else _greater
     heap: list[int] = []
-    for position, value in enumerate(values):
-        if len(heap) < wanted:
-            heap.append(position)
-            _up(heap, values, less)
-            continue
-        worst = values[heap[0]]
-        beats = value > worst if largest else value < worst
-        if beats or (worst != worst and value == value):
-            heap[0] = position
-            _down(heap, values, less)
+    values: dict[int, float] = {}
+    start, length = 0, max(64, wanted)
+    while start < len(samples):
+        part = samples[start : start + length]
+        worst = values[heap[0]] if len(heap) == wanted else np.nan
+        some = np.arange(len(part), dtype=np.intp)
+        if worst == worst:
+            some = np.flatnonzero(part > worst if largest else part < worst)
+        for position, value in zip((start + some).tolist(), part[some].tolist(), strict=True):
+            values[position] = value
+            if len(heap) < wanted:
+                heap.append(position)
+                _up(heap, values, less)
+                continue
+            worst = values[heap[0]]
+            beats = value > worst if largest else value < worst
+            if beats or (worst != worst and value == value):
+                heap[0] = position
+                _down(heap, values, less)
+        start, length = start + length, 2 * length
     return heap
 
 
@@ -123,7 +198,7 @@ def _greater(left: float, right: float) -> bool:
     return left != left or left > right
 
 
-def _up(heap: list[int], values: list[float], less: Callable[[float, float], bool]) -> None:
+def _up(heap: list[int], values: dict[int, float], less: Callable[[float, float], bool]) -> None:
     child = len(heap) - 1
     while child > 0:
         parent = (child - 1) // 2
@@ -133,7 +208,7 @@ def _up(heap: list[int], values: list[float], less: Callable[[float, float], boo
         child = parent
 
 
-def _down(heap: list[int], values: list[float], less: Callable[[float, float], bool]) -> None:
+def _down(heap: list[int], values: dict[int, float], less: Callable[[float, float], bool]) -> None:
     parent = 0
     while (child := 2 * parent + 1) < len(heap):
         if child + 1 < len(heap) and less(values[heap[child + 1]], values[heap[child]]):

@@ -7,6 +7,7 @@ bounds are `[S, K]`. Windows are left-open, `(end - width, end]`, as they are si
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -110,6 +111,17 @@ class Windows:
     def spread(self, array: NDArray[Scalar]) -> NDArray[Scalar]:
         """[P, K], of each source -> [S, K]. Without several sources the array itself."""
         return array if self.phases is None else array[self.phases.of]
+
+    def scaled(self, array: Values, factor: Values) -> Values:
+        """array, [S, K], times a factor for each window, [K] or [S, K], or for each source, [P, K]."""
+        if self.phases is None:
+            return array * factor
+        result, of = np.empty(array.shape), self.phases.of
+        cuts = [0, *(np.flatnonzero(np.diff(of)) + 1).tolist(), len(of)]
+        for first, last in itertools.pairwise(cuts):
+            if first < last:
+                np.multiply(array[first:last], factor[of[first]], out=result[first:last])
+        return result
 
     def holding(self, least: int) -> Mask | None:
         """bool[S, K]: windows with at least so many samples; None where all have."""
