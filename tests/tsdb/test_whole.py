@@ -47,7 +47,6 @@ def cells_of(values: Values, *, sealed: bool) -> Cells:
 
 @given(st.lists(st.lists(columns(), min_size=1, max_size=9), min_size=1, max_size=3), st.data())
 def test_sums_are_those_of_the_decoded_columns(sources: list[list[list[float]]], data: st.DataObject) -> None:
-    cut = data.draw(st.integers(0, ROWS))
     lo = data.draw(st.integers(0, ROWS - 1))
     hi = data.draw(st.integers(lo + 1, ROWS))
     rising = data.draw(st.sampled_from([None, 0.0, 1.5]))
@@ -55,7 +54,7 @@ def test_sums_are_those_of_the_decoded_columns(sources: list[list[list[float]]],
     for number, given_columns in enumerate(sources):
         values = np.array(given_columns)
         values[is_empty(values)] = 1.5
-        count = len(values)
+        count, cut = len(values), data.draw(st.integers(0, ROWS))
         shuffled = np.array(data.draw(st.permutations(range(count))), dtype=np.intp)
         groups += data.draw(st.lists(st.integers(2 * number, 2 * number + 1), min_size=count, max_size=count))
         parts = []
@@ -69,15 +68,15 @@ def test_sums_are_those_of_the_decoded_columns(sources: list[list[list[float]]],
     count = 2 * len(sources)
     grouped = np.array(groups, dtype=np.intp)
     found = group_sums(frames, grouped, count, rising=rising)
-    cells = np.concatenate(mine)
+    joined = np.concatenate(mine)
     total = sum((sums / scale for sums, scale in found.parts), np.zeros((count, hi - lo)))
     for group in range(count):
         rows = found.taken & (grouped == group)
-        expected = cells[rows].sum(axis=0)
-        magnitude = np.abs(cells[rows]).sum(axis=0)
+        expected = joined[rows].sum(axis=0)
+        magnitude = np.abs(joined[rows]).sum(axis=0)
         assert (np.abs(total[group] - expected) <= 1e-14 * magnitude).all()
     if rising is not None:
-        for row in cells[found.taken]:
+        for row in joined[found.taken]:
             assert (np.diff(row) >= 0).all()
             assert row[0] >= rising * np.diff(row).max(initial=0.0)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from zseval.model.arrays import Mask, Rows, Values
+from zseval.model.arrays import Ids, Mask, Rows, Values
 from zseval.tsdb.forms import OFFSET_BITS, SCALES, STEP_BITS, UNIT, Form, Group, unpack
 
 __all__ = ["Facts", "GroupStrips", "Strip", "strip_of_cells"]
@@ -37,7 +37,7 @@ class Facts:
     climb: Values
     falls: Mask
 
-    def pick(self, some: Rows) -> Facts:
+    def pick(self, some: Rows | Ids) -> Facts:
         """Of some of the columns."""
         return Facts(self.first[some], self.last[some], self.high[some], self.climb[some], self.falls[some])
 
@@ -95,7 +95,8 @@ class Strip:
     def first(self, some: Rows) -> Values:
         """float64[m], the values of some of the columns at row lo; facts may know a lower one."""
         if not self.steps:
-            return self.base[some] + self.data[some, 0].astype(np.float64)
+            at_first: Values = self.base[some] + self.data[some, 0].astype(np.float64)
+            return at_first
         before = self.data[some, : self.lo].sum(axis=1, dtype=np.uint64).astype(np.float64)
         found: Values = self.base[some] + before + self.least[some] * self.lo
         return found
@@ -201,7 +202,7 @@ class GroupStrips:
         self._facts: dict[int, Facts] = {}
         self._rest: _AtRest | None = None
 
-    def strips(self, forms: NDArray[np.uint8], slots: NDArray[np.int32], lo: int, hi: int) -> Iterator[Strip]:
+    def strips(self, forms: NDArray[np.uint8], slots: Ids, lo: int, hi: int) -> Iterator[Strip]:
         """Of columns with these forms and slots, [n]: those that are whole multiples of a unit."""
         for number, group in self._groups.items():
             form = Form(number)
@@ -294,7 +295,7 @@ class _AtRest:
             unit[fits], whole[fits] = number, found[fits]
         return cls(unit, whole)
 
-    def strip(self, where: Rows, slots: NDArray[np.int32], lo: int, hi: int) -> Strip:
+    def strip(self, where: Rows, slots: Ids, lo: int, hi: int) -> Strip:
         """Linear columns without a slope. slots: int32[n], of which values."""
         unit = self.unit[slots]
         if (unit < 0).any():

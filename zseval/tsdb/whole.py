@@ -141,6 +141,6 @@ def _look_closer(strips: Sequence[tuple[int, Strip]], lowest: Values, doubtful: 
     if not doubtful.any():
         return
     for start, strip in strips:
-        some = np.flatnonzero(doubtful[strip.where]) if start == 0 else ()
-        if len(some):
+        some = np.flatnonzero(doubtful[strip.where])
+        if start == 0 and len(some):
             lowest[strip.where[some]] = strip.first(some) / SCALES[strip.unit[some]]
