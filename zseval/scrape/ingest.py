@@ -133,7 +133,7 @@ class _Layout:
 
 class Ingest:
     """Turns the bodies of one target into rows. Its methods are called one after the other, by one loop;
-    `read` may run in another thread."""
+    `read` and `read_new` may run in another thread."""
 
     def __init__(self, store: Store, source: str, target: Labels, config: ScrapeConfig) -> None:
         self._store = store
@@ -174,6 +174,15 @@ class Ingest:
             return Reading(error=error)
         self._forget(page)
         return self._labelled(page)
+
+    def read_new(self, body: bytes, content_type: str) -> Reading:
+        """`read`, and give new series their ids at once, so that little is left for `store` to do."""
+        reading = self.read(body, content_type)
+        if reading.error is None and reading.page is not None:
+            self._renew_ids(reading.page)
+            self._resolve(reading.fresh)
+            reading.fresh = {}
+        return reading
 
     def _parsed(self, body: bytes, content_type: str) -> Page:
         found = format_of(content_type, self.config.fallback_scrape_protocol)

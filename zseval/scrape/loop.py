@@ -73,6 +73,7 @@ class ScrapeLoop:
         seed: int,
         observe: Observer,
         lock: asyncio.Lock | None = None,
+        turn: asyncio.Lock | None = None,
     ) -> None:
         self.target = target
         self.ingest = ingest
@@ -83,6 +84,7 @@ class ScrapeLoop:
         self._observe = observe
         self.lock = lock or asyncio.Lock()
         """Held from the start of a scrape to its row: rows of one source come one after the other."""
+        self._turn = turn or asyncio.Lock()  # shared by loops: one at a time reads a page of new series
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -141,12 +143,16 @@ class ScrapeLoop:
             if self.forced_error is not None:
                 return self.ingest.fail(self.forced_error, timestamp_ms, elapsed)
             fetched = await self._fetch(self.target)
-            is_known = self.target.status.health is Health.UP
-            if len(fetched.body) > (_LARGE_BODY if is_known else _LARGE_NEW_BODY):
-                reading = await asyncio.to_thread(self.ingest.read, fetched.body, fetched.content_type)
-            else:
-                reading = self.ingest.read(fetched.body, fetched.content_type)
-            return self.ingest.store(reading, timestamp_ms + stamped.moved_ms(), elapsed)
+            # What a new series takes before it is stored is many times what it takes then, so that pages of new
+            # series are not read several at a time; it would not be faster either.
+            is_new = self.target.status.health is not Health.UP and len(fetched.body) > _LARGE_NEW_BODY
+            async with self._turn if is_new else contextlib.nullcontext():
+                read = self.ingest.read_new if is_new else self.ingest.read
+                if is_new or len(fetched.body) > _LARGE_BODY:
+                    reading = await asyncio.to_thread(read, fetched.body, fetched.content_type)
+                else:
+                    reading = read(fetched.body, fetched.content_type)
+                return self.ingest.store(reading, timestamp_ms + stamped.moved_ms(), elapsed)
         except ZsevalError as error:
             return self._failed(error, timestamp_ms + stamped.moved_ms(), began)
         except Exception as error:  # noqa: BLE001 - whatever one target causes ends with its scrape

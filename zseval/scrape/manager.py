@@ -75,6 +75,7 @@ class ScrapeManager:
         self._sources: dict[str, ScrapeLoop] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self._seed = 0
+        self._turn = asyncio.Lock()  # of reading a page of new series
         self._running = False
         self._counters = _Counters(registry or Registry())
 
@@ -103,7 +104,7 @@ class ScrapeManager:
             job = self._jobs.get(name)
             if job is None:
                 job = self._jobs[name] = _Job(
-                    ScrapePool(config, self._store, self._clock, self._seed, self._observe)
+                    ScrapePool(config, self._store, self._clock, self._seed, self._observe, self._turn)
                 )
                 if self._running:
                     job.pool.start()
@@ -143,7 +144,7 @@ class ScrapeManager:
             return Fetched(await asyncio.to_thread(body_of, source), CONTENT_TYPE)
 
         ingest = Ingest(self._store, f"scrape:{name}/inprocess:{name}", target.labels, config)
-        loop = ScrapeLoop(target, ingest, read, self._clock, self._seed, self._observe)
+        loop = ScrapeLoop(target, ingest, read, self._clock, self._seed, self._observe, turn=self._turn)
         self._sources[name] = loop
         if self._running:
             loop.start()

@@ -35,7 +35,13 @@ class ScrapePool:
     """Owned by the manager, used in its event loop only."""
 
     def __init__(
-        self, config: ScrapeConfig, store: Store, clock: Clock, seed: int, observe: Observer
+        self,
+        config: ScrapeConfig,
+        store: Store,
+        clock: Clock,
+        seed: int,
+        observe: Observer,
+        turn: asyncio.Lock | None = None,
     ) -> None:
         self.config = config
         self.dropped: list[DroppedTarget] = []
@@ -44,6 +50,7 @@ class ScrapePool:
         self._clock = clock
         self._seed = seed
         self._observe = observe
+        self._turn = turn or asyncio.Lock()
         self._client = HttpClient(config.http)
         self._groups: tuple[TargetGroup, ...] = ()
         self._loops: dict[Target, ScrapeLoop] = {}
@@ -142,7 +149,9 @@ class ScrapePool:
                 source = f"{source}#{target.key:016x}"  # the same page under other labels is another source
             ingest = Ingest(self._store, source, target.labels, target.config(self.config))
         lock = None if predecessor is None else predecessor.lock
-        loop = ScrapeLoop(target, ingest, self._fetcher(), self._clock, self._seed, self._observe, lock)
+        loop = ScrapeLoop(
+            target, ingest, self._fetcher(), self._clock, self._seed, self._observe, lock, self._turn
+        )
         self._loops[target] = loop
         if self._running:
             loop.start()

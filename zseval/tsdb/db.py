@@ -57,6 +57,7 @@ _MERGED_BLOCKS = 2  # blocks of full length that are joined into one
 _RETENTION_PARTS = 8  # joined blocks span no more than this part of the retention: they leave as a whole
 _OPEN_BYTES = 32 << 20  # what all open blocks together should take; many series get fewer rows each
 _IDLE_MS = 3_600_000  # a source silent for so long has its open block encoded
+_RESOLVED_AT_A_TIME = 512
 _DEAD_LEAST = 1024  # series without samples that are worth a renumbering, at least
 _DEAD_SHARE = 4  # and at least this fraction of all
 
@@ -223,16 +224,19 @@ class TSDB:
         return self._head.lock
 
     def resolve(self, labels: Sequence[Labels]) -> Ids:
-        """Series ids int32[n], creating series as needed; good for the current `epoch`.
+        """Series ids int32[n], creating series as needed; good for the `epoch` from before the call, if it
+        is still that.
 
         Raises InvalidSampleError where there is a label set without labels.
         """
         if not all(labels):
             raise InvalidSampleError
-        with self._head.lock:
-            ids = np.array([self._series.resolve(each) for each in labels], dtype=np.int32)
-            self._head.grow(len(self._series))
-            return ids
+        ids: list[int] = []
+        for start in range(0, len(labels), _RESOLVED_AT_A_TIME):
+            with self._head.lock:  # let go of in between: other sources have rows to write
+                ids += map(self._series.resolve, labels[start : start + _RESOLVED_AT_A_TIME])
+                self._head.grow(len(self._series))
+        return np.array(ids, dtype=np.int32)
 
     def table(self, source: str) -> Table:
         """The table of one sample source, made when asked for the first time."""
