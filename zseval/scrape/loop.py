@@ -143,7 +143,7 @@ class ScrapeLoop:
             if self.forced_error is not None:
                 return self.ingest.fail(self.forced_error, timestamp_ms, elapsed)
             fetched = await self._fetch(self.target)
-            # What a new series takes before it is stored is many times what it takes then, so that pages of new
+            # What a new series takes before it is stored is many times what it takes then, so pages of new
             # series are not read several at a time; it would not be faster either.
             is_new = self.target.status.health is not Health.UP and len(fetched.body) > _LARGE_NEW_BODY
             async with self._turn if is_new else contextlib.nullcontext():
