@@ -1,8 +1,8 @@
 """A node like `zseval` makes it, for what only a program inside its process can do.
 
-    python -m bench.peers.launch [--load SERIES --end MS [--rough]] [--stalls FILE] ZSEVAL'S ARGUMENTS
+    python -m bench.peers.launch --stalls FILE ZSEVAL'S ARGUMENTS
 
---load fills the store before the node serves.  --stalls appends to a file how late the event loop was
+It appends to a file how late the event loop was
 each time a tick of a few milliseconds came.
 """
 
@@ -13,16 +13,11 @@ import asyncio
 import signal
 from pathlib import Path
 
-import numpy as np
-
-from bench.peers.data import Page, pages, roughened
 from zseval.cli.logs import set_up_logging
 from zseval.cli.run import add_arguments, options_of
-from zseval.model.labels import Labels
 from zseval.node.node import Node
-from zseval.tsdb.db import TSDB
 
-__all__ = ["fill", "main", "watch_stalls"]
+__all__ = ["main", "watch_stalls"]
 
 _TICK_S = 0.002
 _WORTH_MS = 1.0
@@ -31,10 +26,7 @@ _SCHEDSTAT = Path("/proc/thread-self/schedstat")
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--load", type=int, default=0, metavar="SERIES")
-    parser.add_argument("--end", type=int, default=0, metavar="MS")
-    parser.add_argument("--rough", action="store_true")
-    parser.add_argument("--stalls", type=Path, metavar="FILE")
+    parser.add_argument("--stalls", type=Path, metavar="FILE", required=True)
     add_arguments(parser)
     asyncio.run(_serve(parser.parse_args()))
 
@@ -42,32 +34,15 @@ def main() -> None:
 async def _serve(args: argparse.Namespace) -> None:
     set_up_logging(args.log_level, args.log_format)
     node = Node(options_of(args))
-    for page in pages(args.load, args.end):
-        fill(node.db, roughened(page) if args.rough else page)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with node:
         node.on_quit = stop.set
-        watcher = asyncio.create_task(watch_stalls(args.stalls)) if args.stalls else None
+        watcher = asyncio.create_task(watch_stalls(args.stalls))
         await stop.wait()
-        if watcher is not None:
-            watcher.cancel()
-
-
-def fill(db: TSDB, page: Page) -> None:
-    """The page's rows, as a scrape loop would append them."""
-    ids = db.resolve([Labels(dict(pairs)) for pairs in page.labels])
-    table = db.table(page.name)
-    for row, time in enumerate(page.times.tolist()):
-        if page.present is None:
-            result = table.append_row(time, ids, np.ascontiguousarray(page.values[:, row]), epoch=db.epoch)
-        else:
-            kept = page.present[:, row]
-            result = table.append_row(time, ids[kept], page.values[kept, row], epoch=db.epoch)
-        if result.out_of_order or result.duplicates or result.out_of_bounds:
-            raise ValueError(f"{page.name}: {result}")
+        watcher.cancel()
 
 
 async def watch_stalls(file: Path) -> None:

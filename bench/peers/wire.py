@@ -21,7 +21,7 @@ HEADERS = {
     "Content-Type": "application/x-protobuf",
     "X-Prometheus-Remote-Write-Version": "0.1.0",
 }
-_SLICE = 40  # rows a request: ten minutes, since a head refuses what is an hour older than its newest
+_SLICE = 4  # rows a request: about what senders put into one, and less than what is taken for a history
 _TIME_BYTES = 6  # of a varint from 2**35 to 2**42 ms: any time from 1971 to 2109
 _SAMPLE = 2 + 9 + 1 + _TIME_BYTES
 

@@ -8,7 +8,7 @@ import cramjam
 import numpy as np
 
 from bench.peers.data import PAGE_SERIES, Page, pages, roughened
-from bench.peers.launch import fill
+from bench.peers.rows.storage import fill
 from bench.peers.wire import requests
 from zseval.model.matcher import Matcher
 from zseval.model.staleness import is_stale

@@ -34,13 +34,16 @@ class Context:
         """The three servers with an hour of so many series in each, and the time it ends at, Unix seconds."""
         end_ms = (int(time.time()) // 60 * 60 - 120) * 1000
         home = self.home / f"{scale}{'-rough' if rough else ''}"
-        with prometheus(home) as peer, victoria(home) as other:
-            send((peer, other), [roughened(page) if rough else page for page in pages(scale, end_ms)])
-            self.say(f"{scale} series are in prometheus and victoriametrics")
-            loading = ["bench.peers.launch", "--load", str(scale), "--end", str(end_ms)]
-            with zseval(home, launcher=[*loading, "--rough"] if rough else loading) as ours:
-                time.sleep(_SETTLE_S)
-                yield [ours, peer, other], end_ms / 1000
+        with (
+            prometheus(home) as peer,
+            victoria(home) as other,
+            zseval(home, ["--web.enable-remote-write-receiver"]) as ours,
+        ):
+            servers = [ours, peer, other]
+            send(servers, [roughened(page) if rough else page for page in pages(scale, end_ms)])
+            self.say(f"{scale} series are in all servers")
+            time.sleep(_SETTLE_S)
+            yield servers, end_ms / 1000
 
 
 def send(servers: Sequence[Server], every: Sequence[Page]) -> None:

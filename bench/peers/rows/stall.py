@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from bench.peers.data import pages
 from bench.peers.measure import summary
 from bench.peers.questions import RANGE
 from bench.peers.results import Case
-from bench.peers.rows.context import Context
+from bench.peers.rows.context import Context, send
 from bench.peers.rows.scrape import Shape, page_server, scrape_config
 from bench.peers.servers import ZSEVAL, zseval
 
@@ -28,15 +29,21 @@ def measure_stall(context: Context) -> list[Case]:
     home, scale = context.home / "stall", _QUICK_SERIES if context.quick else _SERIES
     end_ms = (int(time.time()) // 60 * 60 - 120) * 1000
     file = home / "stalls"
-    launcher = ["bench.peers.launch", "--stalls", str(file), "--load", str(scale), "--end", str(end_ms)]
+    launcher = ["bench.peers.launch", "--stalls", str(file)]
     late: list[float] = []
     own: list[float] = []
     missed: list[float] = []
     home.mkdir(parents=True, exist_ok=True)
     with (
         page_server(home, _SHAPE) as address,
-        zseval(home, config=scrape_config(_SHAPE, address), launcher=launcher) as server,
+        zseval(
+            home,
+            ["--web.enable-remote-write-receiver"],
+            config=scrape_config(_SHAPE, address),
+            launcher=launcher,
+        ) as server,
     ):
+        send([server], list(pages(scale, end_ms)))
         time.sleep(_WARM_S)
         for number in range(context.pairs):
             before, began = file.stat().st_size, time.time()

@@ -11,7 +11,6 @@ import numpy as np
 
 from bench.peers.client import Client
 from bench.peers.data import INTERVAL_MS, Page, Pairs
-from bench.peers.launch import fill
 from bench.peers.measure import summary
 from bench.peers.questions import INSTANT, RANGE
 from bench.peers.results import Case
@@ -19,11 +18,12 @@ from bench.peers.rows.context import Context, send
 from bench.peers.servers import PROMETHEUS, ZSEVAL, child, free_port, prometheus
 from zseval.exposition.entries import Sample
 from zseval.exposition.text import parse_text
+from zseval.model.labels import Labels
 from zseval.tsdb.db import TSDB
 from zseval.zerostate.simulator.members import MEMBERS
 from zseval.zerostate.simulator.network import Network
 
-__all__ = ["measure_bytes", "measure_memory", "page_of", "simulated"]
+__all__ = ["fill", "measure_bytes", "measure_memory", "page_of", "simulated"]
 
 _SETTLE_S, _QUICK_S = 130.0, 20.0  # Go collects garbage every two minutes at the latest
 _READINGS = 5
@@ -151,3 +151,17 @@ def _chunked(home: Path, pages: list[Page]) -> float:
         for what in ("size_bytes", "samples")
     }
     return totals["size_bytes"] / totals["samples"]
+
+
+def fill(db: TSDB, page: Page) -> None:
+    """The page's rows, as a scrape loop would append them."""
+    ids = db.resolve([Labels(dict(pairs)) for pairs in page.labels])
+    table = db.table(page.name)
+    for row, time in enumerate(page.times.tolist()):
+        if page.present is None:
+            result = table.append_row(time, ids, np.ascontiguousarray(page.values[:, row]), epoch=db.epoch)
+        else:
+            kept = page.present[:, row]
+            result = table.append_row(time, ids[kept], page.values[kept, row], epoch=db.epoch)
+        if result.out_of_order or result.duplicates or result.out_of_bounds:
+            raise ValueError(f"{page.name}: {result}")
