@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from zseval.exposition.text import parse_text
 from zseval.model.labels import Labels
 from zseval.tsdb.db import TSDB
 from zseval.zerostate.simulator.members import MEMBERS
-from zseval.zerostate.simulator.network import Network
+from zseval.zerostate.simulator.network import Incident, Network
 
 __all__ = ["fill", "measure_bytes", "measure_memory", "page_of", "simulated"]
 
@@ -67,11 +68,11 @@ def measure_bytes(context: Context) -> list[Case]:
     return cases
 
 
-def simulated(networks: int, end_ms: int, rows: int) -> list[Page]:
-    """The nodes of so many simulated networks, a page each, scraped every 15 s."""
+def simulated(networks: int, end_ms: int, rows: int, faults: Sequence[str] = ()) -> list[Page]:
+    """The nodes of so many simulated networks, a page each, scraped every 15 s. faults: of the first one."""
     made = []
     for seed in range(networks):
-        network = Network(seed)
+        network = Network(seed, [Incident(fault, 60.0) for fault in faults] if seed == 0 else [])
         bodies: dict[str, list[bytes]] = {member.name: [] for member in MEMBERS}
         for row in range(rows):
             network.advance(row * INTERVAL_MS / 1000)
@@ -157,11 +158,11 @@ def fill(db: TSDB, page: Page) -> None:
     """The page's rows, as a scrape loop would append them."""
     ids = db.resolve([Labels(dict(pairs)) for pairs in page.labels])
     table = db.table(page.name)
-    for row, time in enumerate(page.times.tolist()):
+    for row, time_ms in enumerate(page.times.tolist()):
         if page.present is None:
-            result = table.append_row(time, ids, np.ascontiguousarray(page.values[:, row]), epoch=db.epoch)
+            result = table.append_row(time_ms, ids, np.ascontiguousarray(page.values[:, row]), epoch=db.epoch)
         else:
             kept = page.present[:, row]
-            result = table.append_row(time, ids[kept], page.values[kept, row], epoch=db.epoch)
+            result = table.append_row(time_ms, ids[kept], page.values[kept, row], epoch=db.epoch)
         if result.out_of_order or result.duplicates or result.out_of_bounds:
             raise ValueError(f"{page.name}: {result}")

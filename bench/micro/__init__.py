@@ -1,0 +1,1 @@
+"""Kernels, parsers, encoders and the index, each on its own."""
