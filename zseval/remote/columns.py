@@ -70,8 +70,16 @@ def _field_lengths(numbers: Times) -> Times:
 
 def varint_lengths(numbers: Times) -> Times:
     """int64[N]: how many bytes each number takes on the wire."""
+    if len(numbers):
+        least, most = int(numbers.min()), int(numbers.max())
+        if least >= 0 and (length := _varint_length(least)) == _varint_length(most):  # times near each other
+            return np.full(len(numbers), length, dtype=np.int64)
     lengths = np.ones(len(numbers), dtype=np.int64)
     unsigned = numbers.view(np.uint64)
     for bits in range(7, 64, 7):
         lengths += unsigned >= np.uint64(1) << np.uint64(bits)
     return lengths
+
+
+def _varint_length(number: int) -> int:
+    return max(number.bit_length() + 6, 7) // 7

@@ -166,6 +166,9 @@ class Head:
 
         A series may occur several times.
         """
+        if self._follow_on(series, times):
+            self._record(series, times, values)
+            return np.ones(len(series), dtype=np.bool_), RowResult(appended=len(series))
         order = np.argsort(series, kind="stable")
         ids, at, bits = series[order], times[order], values[order].view(np.int64)
         newest, newest_at = _newest_before(ids, at, self._times.view[ids])
@@ -183,11 +186,22 @@ class Head:
         mask = np.empty(len(series), dtype=np.bool_)
         mask[order] = stored
         if stored.any():
-            # Of a series' stored samples the last is the newest, and the last write wins.
-            self._times.view[ids[stored]] = at[stored]
-            self._values.view[ids[stored]] = values[order][stored]
-            self.max_time_ms = max(self.max_time_ms, int(at[stored].max()))
+            self._record(ids[stored], at[stored], values[order][stored])
         return mask, result
+
+    def _follow_on(self, series: Ids, times: Times) -> bool:
+        """True for the usual batch: series by series, each in order and newer than what is stored."""
+        if not len(series) or (series[1:] < series[:-1]).any():
+            return False
+        if ((times[1:] <= times[:-1]) & (series[1:] == series[:-1])).any():
+            return False
+        return bool((times > self._times.view[series]).all()) and int(times.min()) >= self.min_valid_ms
+
+    def _record(self, series: Ids, times: Times, values: Values) -> None:
+        """Samples were stored. Of a series' several the last is the newest, and the last write wins."""
+        self._times.view[series] = times
+        self._values.view[series] = values
+        self.max_time_ms = max(self.max_time_ms, int(times.max()))
 
 
 def _newest_before(ids: Ids, at: Times, known: Times) -> tuple[Times, Rows]:
