@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,6 +59,15 @@ def test_concat_puts_the_parts_one_after_the_other(parts: list[list[Labels]]) ->
     symbols = Symbols()
     joined = LabelSets.concat(LabelSets.of(part, symbols) for part in parts)
     assert joined.to_list() == [each for part in parts for each in part]
+
+
+@given(_LISTS.filter(bool))
+def test_json_is_the_same_for_few_label_sets_and_for_many(labels: list[Labels]) -> None:
+    expected = [orjson.dumps(each.to_dict()) for each in labels]
+    assert LabelSets.of(labels).to_json() == expected
+    many = LabelSets.of(labels * 120)
+    assert len(many) > 100
+    assert many.to_json() == expected * 120
 
 
 @given(_LISTS, st.data())

@@ -8,6 +8,7 @@ sample at a time take neither way.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from zseval.model.labels import Labels
 from zseval.model.staleness import STALE_NAN
 from zseval.promql import functions
 from zseval.promql.engine import FEATURES, Engine
+from zseval.promql.exec import summed
 from zseval.promql.functions import Kind
 from zseval.tsdb.db import TSDB
 
@@ -98,6 +100,14 @@ def _answer(db: TSDB, expr: str, start: float, end: float, step: float) -> dict[
         labels: dict(zip(times.tolist(), values.tolist(), strict=True))
         for labels, times, values in result.series()
     }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def sums_of_few_cells() -> Iterator[None]:
+    """Sums are taken from encoded columns even where there are too few cells for that to pay."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(summed, "_LEAST_CELLS", 0)
+        yield
 
 
 @pytest.mark.parametrize("expr", OF_RANGES + SUMMED)

@@ -140,6 +140,8 @@ class LabelSets:
         """Each label set as a JSON object, made from the text of each pair once."""
         if not self.names:
             return [b"{}"] * len(self)
+        if len(self) <= _FEW_SETS:
+            return self._few_to_json()
         columns = []
         for name, column in zip(self.names, self.codes, strict=True):
             found, which = distinct(column)
@@ -151,6 +153,23 @@ class LabelSets:
             columns.append(pairs[which].tolist())
         join = b"".join
         return [b"{%s}" % join(pairs)[:-1] for pairs in zip(*columns, strict=True)]
+
+    def _few_to_json(self) -> list[bytes]:
+        """The same without arrays, whose fixed cost is most of a small answer's."""
+        heads = [_json(name) for name in self.names]
+        texts: dict[int, bytes] = {0: b""}
+        made = []
+        for codes in self.codes.T.tolist():
+            parts = []
+            for head, code in zip(heads, codes, strict=True):
+                if not code:
+                    continue
+                text = texts.get(code)
+                if text is None:
+                    text = texts[code] = _json(self.symbols.text(code))
+                parts.append(b"%s:%s" % (head, text))
+            made.append(b"{%s}" % b",".join(parts))
+        return made
 
     def aligned(self, names: Sequence[str]) -> Ids:
         """int32[len(names), S]: the columns of these labels, zeros for those not here."""
@@ -169,6 +188,9 @@ class LabelSets:
 
     def _rows(self, rows: list[int]) -> LabelSets:
         return LabelSets(tuple(self.names[row] for row in rows), self.codes[rows], self.symbols)
+
+
+_FEW_SETS = 100
 
 
 def distinct(column: Ids) -> tuple[Ids, Rows]:

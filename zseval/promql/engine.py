@@ -288,7 +288,9 @@ class Engine:
         what = ("selection", selection.epoch, selection.ids.tobytes())
         labels = self._memo.get((self.db,), what, lambda: selection.labels)
         starts = self._start_times(read, selection) if "use-start-timestamps" in self.features else None
-        return replace(selection, labels=labels, starts=starts)
+        return Selection(
+            selection.ids, selection.epoch, labels, selection.frames, selection.histograms, starts
+        )
 
     def _start_times(self, read: Read, selection: Selection) -> StartTimes | None:
         found = self.db.start_times(read.matchers, read.start_ms, read.end_ms)

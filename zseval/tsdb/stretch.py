@@ -8,7 +8,7 @@ numbers reads them from the encoded columns (`zseval.tsdb.whole`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -91,7 +91,9 @@ class Stretches:
 
     def pick(self, series: slice | Rows) -> Stretches:
         """Some of the series."""
-        return Stretches.of([replace(part, columns=part.columns[series]) for part in self.parts])
+        return Stretches.of(
+            [Stretch(part.cells, part.columns[series], part.lo, part.hi) for part in self.parts]
+        )
 
     def between(self, lo: int, hi: int) -> Stretches:
         """Rows lo:hi of the T; at least one."""
@@ -99,6 +101,6 @@ class Stretches:
         for part in self.parts:
             first, last = max(lo - start, 0), min(hi - start, part.length)
             if first < last:
-                kept.append(replace(part, lo=part.lo + first, hi=part.lo + last))
+                kept.append(Stretch(part.cells, part.columns, part.lo + first, part.lo + last))
             start += part.length
         return Stretches(kept, (self.shape[0], hi - lo))

@@ -103,7 +103,19 @@ class Strip:
 
     def moved(self, places: int) -> Strip:
         """The same for columns that stand so many places later among those asked for."""
-        return replace(self, where=self.where + places) if places else self
+        if not places:
+            return self
+        return Strip(
+            self.where + places,
+            self.unit,
+            self.steps,
+            self.data,
+            self.base,
+            self.least,
+            self.lo,
+            self.hi,
+            self.facts,
+        )
 
     @property
     def kind(self) -> tuple[object, ...]:

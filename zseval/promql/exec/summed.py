@@ -10,7 +10,7 @@ parts are added. `count` and `group` need no value at all.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -37,6 +37,8 @@ _OPERATORS = frozenset({"sum", "avg", "count", "group"})
 _RANGE_FUNCTIONS = frozenset({"rate", "increase", "delta"})
 _BATCH_CELLS = 1 << 20
 """Cells of frames that are summed together, about."""
+_LEAST_CELLS = 1 << 14
+"""Cells of all frames together: below, the usual way costs less."""
 _WORTHWHILE = 8
 """Series a frame must have: below, the usual way costs less."""
 
@@ -127,6 +129,8 @@ def _source(node: Aggregate, ctx: Context) -> _Source | None:
     selection = query.selections[inner.read]
     if selection.histograms or selection.starts is not None:
         return None
+    if node.op in ("sum", "avg") and sum(frame.size for frame in selection.frames) < _LEAST_CELLS:
+        return None
     labels = selection.labels
     if function is not None:
         labels = without_names(labels, query)
@@ -213,11 +217,11 @@ def _add_frames(
     rising = None
     if source.function is not None and source.function.counters_only:
         none = np.zeros(0, dtype=np.intp)
-        rising = counters.clear_of_zero(replace(windows, phases=Phases(shifts, none)))
+        rising = counters.clear_of_zero(windows.of_sources(windows.values, Phases(shifts, none)))
     found = group_sums(stretches, local.places, len(local.group), rising=rising)
     of_frames = Phases(shifts, local.frame)
     for sums, scale in found.parts:
-        applied = _applied(replace(windows, values=sums, phases=of_frames), source)
+        applied = _applied(windows.of_sources(sums, of_frames), source)
         total.add(np.where(held, applied / scale, 0.0), local, exactly=rising is None)
     if found.count:
         _count(rows[found.taken], ids[found.taken], held, total)

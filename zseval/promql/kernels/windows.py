@@ -141,6 +141,10 @@ class Windows:
         """The same windows over other values."""
         return Windows(values, self.times, self.lo, self.hi, self.starts, self.ends, self.phases)
 
+    def of_sources(self, values: Values, phases: Phases) -> Windows:
+        """The same windows over values of several sources."""
+        return Windows(values, self.times, self.lo, self.hi, self.starts, self.ends, phases)
+
     def after_first(self) -> Windows:
         """The windows less their first rows."""
         lo = np.minimum(self.lo + 1, self.hi)
