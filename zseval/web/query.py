@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import numpy as np
 import orjson
@@ -73,7 +73,7 @@ class QueryApi:
                 text, at, lookback_ms=lookback, timeout=seconds, cancel=cancel, stats=stats
             )
 
-        return await self._answer(request, params, timeout, limit, run)
+        return await self._answer(request, params, timeout, limit, run, (text, lookback, 1))
 
     async def query_range(self, request: web.Request) -> web.Response:
         params = await Params.of(request)
@@ -94,7 +94,9 @@ class QueryApi:
                 stats=stats,
             )
 
-        return await self._answer(request, params, timeout, limit, run)
+        # Queries of the same text and about as many steps take about as long.
+        steps = (asked.end_ms - asked.start_ms) // asked.step_ms + 1
+        return await self._answer(request, params, timeout, limit, run, (text, lookback, steps.bit_length()))
 
     async def _answer(
         self,
@@ -103,6 +105,7 @@ class QueryApi:
         longest: float,
         limit: int,
         run: Callable[[float, threading.Event], Result],
+        kind: Hashable,
     ) -> web.Response:
         queued = time.monotonic()
 
@@ -125,7 +128,7 @@ class QueryApi:
             return success_body(data, warnings, result.infos)
 
         try:
-            body = await request.app[WORKERS].query(request, longest, work)
+            body = await request.app[WORKERS].query(request, longest, work, kind)
         except (ParseError, InvalidQueryError) as error:
             raise invalid_parameter("query", error) from error
         except PromQLError as error:

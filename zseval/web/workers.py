@@ -1,5 +1,6 @@
-"""Workers: threads that queries run in, so that the event loop never waits for one.
+"""Workers: threads that queries run in, so that the event loop never waits for a long one.
 
+A query that took less than waking a thread for it costs is run by the event loop itself the next time.
 A client that goes away calls its query off: the engine looks at the token between operators.
 """
 
@@ -8,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from aiohttp import web
@@ -23,6 +26,12 @@ T = TypeVar("T")
 _READERS = 4
 """Threads for label and status requests, which a queue of slow queries must not hold up."""
 
+_SHORT_S = 0.0015
+"""CPU seconds of a query that need not have a thread."""
+
+_SHORT_KNOWN = 1000
+"""So many short queries are known at a time."""
+
 _WATCH_S = 0.2
 """How often a running query's client is looked at."""
 
@@ -34,16 +43,22 @@ class Workers:
         self._slots = asyncio.Semaphore(max_concurrency)
         self._queries = ThreadPoolExecutor(max_concurrency, thread_name_prefix="query")
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
+        self._short: OrderedDict[Hashable, None] = OrderedDict()
 
     async def read(self, work: Callable[[], T]) -> T:
         """`work()` in a thread, for short reads."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
     async def query(
-        self, request: web.Request, longest: float, work: Callable[[float, threading.Event], T]
+        self,
+        request: web.Request,
+        longest: float,
+        work: Callable[[float, threading.Event], T],
+        kind: Hashable = None,
     ) -> T:
-        """`work(seconds left, cancel token)` in a thread; `longest` counts from here, the queue included.
+        """`work(seconds left, cancel token)`; `longest` counts from here, the queue included.
 
+        kind: equal for work that takes about as long; it is done in a thread unless it is known to be short.
         Raises QueryTimeoutError where no thread was free in time, QueryCanceledError where the client left
         before one was, and what the work raises.
         """
@@ -56,9 +71,31 @@ class Workers:
         try:
             if _is_gone(request):
                 raise QueryCanceledError("query was canceled in query queue")
+            if kind is not None:
+                work = partial(self._timed, kind, work)
+                if kind in self._short:
+                    return work(longest, threading.Event())
             return await self._watched(request, longest - (time.monotonic() - started), work)
         finally:
             self._slots.release()
+
+    def _timed(
+        self,
+        kind: Hashable,
+        work: Callable[[float, threading.Event], T],
+        seconds: float,
+        cancel: threading.Event,
+    ) -> T:
+        """Remembers whether the work was short; an error says nothing of that."""
+        started = time.thread_time()
+        result = work(seconds, cancel)
+        if time.thread_time() - started > _SHORT_S:
+            self._short.pop(kind, None)
+        elif kind not in self._short:
+            self._short[kind] = None
+            if len(self._short) > _SHORT_KNOWN:
+                self._short.popitem(last=False)
+        return result
 
     async def _watched(
         self, request: web.Request, seconds: float, work: Callable[[float, threading.Event], T]
