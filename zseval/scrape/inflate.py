@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from typing import Protocol
+from functools import cache
+from typing import Any, Protocol
 
 from zseval.errors import ScrapeError
 from zseval.transport.http1 import BodyTooLargeError
-
-try:
-    from isal import isal_zlib
-except ImportError:  # there is no wheel for this kind of machine
-    isal_zlib = None  # type: ignore[assignment]  # then nothing of it is used
 
 __all__ = ["inflated"]
 
 _PIECE = 1 << 20  # at a time, so that a bomb does not hold up other targets
 _GZIP = 31
-_ERRORS: tuple[type[Exception], ...] = (zlib.error, getattr(isal_zlib, "error", zlib.error))
 
 
 class Decompressor(Protocol):
@@ -36,9 +31,20 @@ class Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
+@cache
+def library() -> Any:
+    """isal's counterpart of the zlib module, or that. Loaded with the first page that is compressed."""
+    try:
+        from isal import isal_zlib
+    except ImportError:  # there is no wheel for this kind of machine
+        return zlib
+    return isal_zlib
+
+
 def new_decompressor() -> Decompressor:
     """For one gzip member."""
-    return zlib.decompressobj(_GZIP) if isal_zlib is None else isal_zlib.decompressobj(_GZIP)
+    made: Decompressor = library().decompressobj(_GZIP)
+    return made
 
 
 async def inflated(data: bytes, limit: int) -> bytes:
@@ -54,7 +60,7 @@ async def inflated(data: bytes, limit: int) -> bytes:
     while True:
         try:
             piece = decompressor.decompress(data, _PIECE)
-        except _ERRORS as error:
+        except (zlib.error, library().error) as error:
             raise ScrapeError(f"gzip: invalid data: {error}") from error
         parts.append(piece)
         size += len(piece)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import urllib.request
 from urllib.parse import urlsplit
 
 from zseval.transport.config import HttpClientConfig
@@ -16,7 +15,9 @@ def proxy_for(config: HttpClientConfig, url: str) -> str | None:
     parts = urlsplit(url)
     host = parts.hostname or ""
     if config.proxy_from_environment:
-        proxies = urllib.request.getproxies_environment()
+        from urllib.request import getproxies_environment  # slow to import
+
+        proxies = getproxies_environment()
         if _is_local(host) or _is_excepted(host, parts.port, proxies.get("no", "")):
             return None
         return proxies.get(parts.scheme)

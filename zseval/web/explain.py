@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from zseval.errors import PromQLError
 from zseval.promql.errors import InvalidQueryError, ParseError
-from zseval.promql.explain.explanation import Explanation
 from zseval.promql.plan.build import Evaluation
 from zseval.web.envelope import invalid_parameter, success
 from zseval.web.params import Params
 from zseval.web.query import evaluation_of, execution_error, lookback_of
 from zseval.web.services import Services
 from zseval.web.workers import WORKERS
+
+if TYPE_CHECKING:
+    from zseval.promql.explain.explanation import Explanation
 
 __all__ = ["ExplainApi"]
 

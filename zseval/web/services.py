@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from zseval.metrics import Registry
 from zseval.model.labels import Labels
 from zseval.model.matcher import Matcher
 from zseval.model.metadata import Metadata
 from zseval.promql.exec.context import CancelToken
-from zseval.promql.explain.explanation import Explanation
 from zseval.promql.plan.build import Evaluation
 from zseval.promql.result import Result
 from zseval.remote.protocol import Answer
 from zseval.tsdb.exemplars import ExemplarRing
 from zseval.tsdb.frame import Selection
 from zseval.tsdb.status import HeadStatus
+
+if TYPE_CHECKING:
+    from zseval.promql.explain.explanation import Explanation
 
 __all__ = [
     "AlertView",
