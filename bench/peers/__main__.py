@@ -19,7 +19,7 @@ from bench.peers.report import overview, read_reasons, render
 from bench.peers.results import Case, Measurement, Store
 from bench.peers.rows.context import Context
 from bench.peers.rows.queries import measure_hostile, measure_queries
-from bench.peers.rows.rules import measure_rules
+from bench.peers.rows.rules import SMALLEST, measure_rules
 from bench.peers.rows.scrape import measure_scrape
 from bench.peers.rows.stall import measure_stall
 from bench.peers.rows.start import measure_start
@@ -69,7 +69,6 @@ def _run(context: Context, rows: frozenset[str]) -> Iterator[tuple[str, int, str
         "bytes": measure_bytes,
         "scrape": measure_scrape,
         "stall": measure_stall,
-        "rules": measure_rules,
     }
     for row, measure in once.items():
         if row in rows:
@@ -80,6 +79,8 @@ def _run(context: Context, rows: frozenset[str]) -> Iterator[tuple[str, int, str
                 yield row, scale, "", cases
         if "hostile" in rows:
             yield "hostile", scale, "", measure_hostile(context, scale)
+        if "rules" in rows and scale >= SMALLEST:
+            yield "rules", scale, "", measure_rules(context, scale // SMALLEST * SMALLEST)
         if "memory" in rows:
             yield "memory", scale, "", measure_memory(context, scale)
 

@@ -1,4 +1,4 @@
-"""A cluster of ten nodes and three hundred pods as some 10,000 series.
+"""A cluster of ten nodes and three hundred pods as some 10,000 series, or one ten times as large.
 
 The metrics are those of kube-state-metrics, cAdvisor, kubelet, node_exporter, the API server and etcd, by
 their names and labels; the values are those of a cluster that is well.
@@ -29,14 +29,17 @@ Series = tuple[str, dict[str, str], float, str]
 """Name, labels, level, and how it moves: "same", "count" (a counter of so much a second) or "swing"."""
 
 
-def cluster(end_ms: int, rows: int, seed: int = 20) -> list[Page]:
-    """A page for each source: a node's exporters, kube-state-metrics, the API server, etcd and the like."""
+def cluster(end_ms: int, rows: int, *, size: int = 1, seed: int = 20) -> list[Page]:
+    """A page for each source: a node's exporters, kube-state-metrics, the API server, etcd and the like.
+
+    size: how many times ten nodes and three hundred pods.
+    """
     rng = np.random.default_rng(seed)
     sources: dict[str, list[Series]] = {}
-    for node in range(_NODES):
+    for node in range(_NODES * size):
         sources[f"10.0.0.{node}:9100"] = list(_node(node, rng))
-        sources[f"10.0.0.{node}:10250"] = list(_kubelet(node, rng))
-    sources["10.1.0.1:8080"] = list(_state(rng))
+        sources[f"10.0.0.{node}:10250"] = list(_kubelet(node, rng, size))
+    sources["10.1.0.1:8080"] = list(_state(size))
     sources["10.0.0.1:6443"] = list(_control_plane(rng))
     return [
         _page(address, list(series), end_ms, rows, rng)
@@ -105,11 +108,11 @@ def _node(node: int, rng: np.random.Generator) -> Iterator[Series]:
     yield "node_context_switches_total", job, 5e3, "count"
 
 
-def _pod(pod: int) -> dict[str, str]:
-    return {"namespace": f"team-{pod % NAMESPACES}", "pod": f"app-{pod % _DEPLOYMENTS}-{pod:04x}"}
+def _pod(pod: int, size: int) -> dict[str, str]:
+    return {"namespace": f"team-{pod % NAMESPACES}", "pod": f"app-{pod % (_DEPLOYMENTS * size)}-{pod:04x}"}
 
 
-def _kubelet(node: int, rng: np.random.Generator) -> Iterator[Series]:
+def _kubelet(node: int, rng: np.random.Generator, size: int) -> Iterator[Series]:
     job = {"job": "kubelet", "node": f"node-{node}"}
     yield "up", job, 1.0, "same"
     yield "kubelet_running_pods", job, 40.0, "same"
@@ -123,30 +126,30 @@ def _kubelet(node: int, rng: np.random.Generator) -> Iterator[Series]:
         yield "kubelet_volume_stats_available_bytes", volume, 20 * _GIB, "swing"
         yield "kubelet_volume_stats_inodes", volume, 3e6, "same"
         yield "kubelet_volume_stats_inodes_free", volume, 2e6, "swing"
-    for pod in range(node, _PODS, _NODES):
-        own = {**job, **_pod(pod), "container": "app", "image": "registry.example/app:1"}
+    for pod in range(node, _PODS * size, _NODES * size):
+        own = {**job, **_pod(pod, size), "container": "app", "image": "registry.example/app:1"}
         yield "container_cpu_usage_seconds_total", own, 0.2, "count"
         yield "container_memory_working_set_bytes", own, 2e8, "swing"
         yield "container_memory_rss", own, 1.5e8, "swing"
         yield "container_cpu_cfs_periods_total", own, 10.0, "count"
         yield "container_cpu_cfs_throttled_periods_total", own, 0.5, "count"
         for way in ("receive", "transmit"):
-            wire = {**job, **_pod(pod), "interface": "eth0"}
+            wire = {**job, **_pod(pod, size), "interface": "eth0"}
             yield f"container_network_{way}_bytes_total", wire, 1e4, "count"
 
 
-def _state(rng: np.random.Generator) -> Iterator[Series]:
+def _state(size: int) -> Iterator[Series]:
     job = {"job": "kube-state-metrics"}
     yield "up", job, 1.0, "same"
-    for pod in range(_PODS):
-        own = {**job, **_pod(pod), "uid": f"u{pod}"}
-        container = {**job, **_pod(pod), "container": "app"}
-        where = {"node": f"node-{pod % _NODES}"}
-        yield "kube_pod_info", {**own, **where, "host_ip": f"10.0.0.{pod % _NODES}"}, 1.0, "same"
+    for pod in range(_PODS * size):
+        own = {**job, **_pod(pod, size), "uid": f"u{pod}"}
+        container = {**job, **_pod(pod, size), "container": "app"}
+        where = {"node": f"node-{pod % (_NODES * size)}"}
+        yield "kube_pod_info", {**own, **where, "host_ip": f"10.0.0.{pod % (_NODES * size)}"}, 1.0, "same"
         for phase in _PHASES:
             yield "kube_pod_status_phase", {**own, "phase": phase}, float(phase == "Running"), "same"
         yield "kube_pod_status_ready", {**own, "condition": "true"}, 1.0, "same"
-        owner = f"app-{pod % _DEPLOYMENTS}"
+        owner = f"app-{pod % (_DEPLOYMENTS * size)}"
         yield "kube_pod_owner", {**own, "owner_kind": "ReplicaSet", "owner_name": f"{owner}-abc"}, 1.0, "same"
         yield "kube_pod_container_status_restarts_total", container, 0.0, "count"
         reason = {**container, "reason": "CrashLoopBackOff"}
@@ -160,7 +163,7 @@ def _state(rng: np.random.Generator) -> Iterator[Series]:
                     "unit": "core" if resource == "cpu" else "byte",
                 }
                 yield f"kube_pod_container_resource_{what}", wanted, level, "same"
-    for number in range(_DEPLOYMENTS):
+    for number in range(_DEPLOYMENTS * size):
         own = {**job, "namespace": f"team-{number % NAMESPACES}", "deployment": f"app-{number}"}
         for name, level in (("spec_replicas", 7), ("status_replicas_available", 7), ("status_replicas_updated", 7),
                             ("metadata_generation", 3), ("status_observed_generation", 3)):  # fmt: skip
@@ -181,7 +184,7 @@ def _state(rng: np.random.Generator) -> Iterator[Series]:
         own = {**job, "namespace": "kube-system", "daemonset": f"agent-{number}"}
         for name in ("desired_number_scheduled", "current_number_scheduled", "number_misscheduled", "number_available",
                      "updated_number_scheduled"):  # fmt: skip
-            level = 0.0 if name == "number_misscheduled" else float(_NODES)
+            level = 0.0 if name == "number_misscheduled" else float(_NODES * size)
             yield f"kube_daemonset_status_{name}", own, level, "same"
     for number in range(20):
         own = {**job, "namespace": f"team-{number % NAMESPACES}", "horizontalpodautoscaler": f"app-{number}"}
@@ -194,7 +197,7 @@ def _state(rng: np.random.Generator) -> Iterator[Series]:
         yield "kube_job_complete", batch, 1.0, "same"
         yield "kube_job_status_active", batch, 0.0, "same"
         yield "kube_job_status_start_time", batch, 1.7e9, "same"
-    for node in range(_NODES):
+    for node in range(_NODES * size):
         own = {**job, "node": f"node-{node}"}
         for condition in ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure"):
             for status in ("true", "false", "unknown"):
@@ -224,7 +227,6 @@ def _state(rng: np.random.Generator) -> Iterator[Series]:
             0.0,
             "same",
         )
-    _ = rng
 
 
 def _control_plane(rng: np.random.Generator) -> Iterator[Series]:

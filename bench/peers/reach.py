@@ -28,7 +28,7 @@ class Reach:
     row, scale: which measurement.  cases: which of its cases, all by default.  limit: of the geometric
     mean.  each: of the largest ratio.  exceptions: another `each`, by case.  smaller: compare with the
     measurement of the same row at a tenth of the scale, not with a peer.  baseline: compare with that row's
-    figures for zseval.
+    figures for zseval.  against: compare each case, of figures per unit, with one of a tenth of the work.
     """
 
     key: str
@@ -42,6 +42,7 @@ class Reach:
     exceptions: dict[str, float] = field(default_factory=dict)
     unit: str = ""
     is_growth: bool = False
+    against: dict[str, str] = field(default_factory=dict)
     baseline: str = ""
 
 
@@ -100,7 +101,15 @@ def _ratios(reach: Reach, found: Measurement, store: Store) -> Iterator[Ratio]:
     for case in found.cases:
         if reach.cases and case.name not in reach.cases:
             continue
-        if reach.unit:
+        if reach.against:
+            smaller = found.case(reach.against.get(case.name, ""))
+            if smaller is not None:
+                shares = [
+                    _GROWTH * ours / theirs
+                    for ours, theirs in zip(case.samples[ZSEVAL], smaller.samples[ZSEVAL], strict=False)
+                ]
+                yield Ratio(case.name, spread_of(shares))
+        elif reach.unit:
             yield Ratio(case.name, spread_of(case.samples[ZSEVAL]))
         elif reach.is_growth or reach.baseline:
             base = store.get(
@@ -163,6 +172,7 @@ REACHES = (
         PROMETHEUS,
         "rules",
         0.08,
+        _K10,
         cases=("zerostate",),
     ),
     Reach(
@@ -171,6 +181,7 @@ REACHES = (
         VICTORIA,
         "rules",
         0.08,
+        _K10,
         cases=("zerostate",),
     ),
     Reach(
@@ -179,6 +190,7 @@ REACHES = (
         PROMETHEUS,
         "rules",
         0.08,
+        _K10,
         cases=("kubernetes",),
     ),
     Reach(
@@ -187,6 +199,7 @@ REACHES = (
         VICTORIA,
         "rules",
         0.08,
+        _K10,
         cases=("kubernetes",),
     ),
     Reach(
@@ -226,6 +239,15 @@ REACHES = (
     ),
     Reach("growth-instant", "growth of instant queries", ITSELF, "instant", 11, _K100, is_growth=True),
     Reach("growth-tiny", "growth of tiny queries", ITSELF, "tiny", 11, _K100, is_growth=True),
+    Reach(
+        "growth-scrape",
+        "growth of scraping, 10 to 100 targets",
+        ITSELF,
+        "scrape",
+        11,
+        against={f"100 x 1,000, {form}": f"10 x 1,000, {form}" for form in ("plain", "gzip")},
+    ),
+    Reach("growth-rules", "growth of rules", ITSELF, "rules", 11, _K100, is_growth=True),
     Reach("growth-memory", "growth of memory", ITSELF, "memory", 11, _K100, is_growth=True),
     Reach(
         "stall",

@@ -69,6 +69,14 @@ def test_growth_is_against_a_tenth_of_the_series(tmp_path: Path) -> None:
     assert not found.is_within
 
 
+def test_growth_of_shares_is_ten_times_their_ratio(tmp_path: Path) -> None:
+    kept = store(tmp_path, case("10 x", 2, 1), case("100 x", 3, 1), row="scrape", scale=0)
+    found = outcome_of(Reach("g", "growth", ITSELF, "scrape", 11, against={"100 x": "10 x"}), kept)
+    assert found is not None
+    assert [ratio.case for ratio in found.ratios] == ["100 x"]
+    assert found.mean == pytest.approx(15)
+
+
 def test_rough_data_are_compared_with_the_whole_ones(tmp_path: Path) -> None:
     store(tmp_path, case("a", 2, 1))
     kept = store(tmp_path, case("a", 6, 1), row="hostile")

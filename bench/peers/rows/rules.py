@@ -29,7 +29,9 @@ from bench.peers.rows.context import Context, send
 from bench.peers.rows.storage import simulated
 from bench.peers.servers import Server, child, free_port, prometheus, victoria, zseval
 
-__all__ = ["measure_rules"]
+__all__ = ["SMALLEST", "measure_rules"]
+
+SMALLEST = 10_000
 
 _HISTORY = 241  # rows held before the rules begin
 _INTERVAL_S = INTERVAL_MS // 1000
@@ -49,25 +51,25 @@ class _Pack:
     pages: list[Page]
 
 
-def measure_rules(context: Context) -> list[Case]:
-    return [_pack(context, number) for number in range(2)]
+def measure_rules(context: Context, scale: int) -> list[Case]:
+    """Both packs, over some `scale` series: a multiple of 10,000."""
+    return [_pack(context, number, scale // SMALLEST) for number in range(2)]
 
 
-def _packs(number: int, end_ms: int, rows: int) -> _Pack:
+def _packs(number: int, size: int, end_ms: int, rows: int) -> _Pack:
     if number == 0:
-        return _Pack(
-            "zerostate", _ALERTS.read_text(), list(_with_up(simulated(_NETWORKS, end_ms, rows, _FAULTS)))
-        )
-    return _Pack("kubernetes", rule_file(f"{_INTERVAL_S}s"), cluster(end_ms, rows))
+        pages = simulated(_NETWORKS * size, end_ms, rows, _FAULTS)
+        return _Pack("zerostate", _ALERTS.read_text(), list(_with_up(pages)))
+    return _Pack("kubernetes", rule_file(f"{_INTERVAL_S}s"), cluster(end_ms, rows, size=size))
 
 
-def _pack(context: Context, number: int) -> Case:
+def _pack(context: Context, number: int, size: int) -> Case:
     window = _INTERVAL_S * (1 if context.quick else 2)
     settle = _QUICK_SETTLE_S if context.quick else _SETTLE_S
-    spare = int(600 + settle + _WARM_S + context.pairs * window) // _INTERVAL_S
+    spare = int(600 * size + settle + _WARM_S + context.pairs * window) // _INTERVAL_S
     now_ms = int(time.time()) // _INTERVAL_S * INTERVAL_MS
-    pack = _packs(number, now_ms + spare * INTERVAL_MS, _HISTORY + spare)
-    home = context.home / f"rules-{pack.name}"
+    pack = _packs(number, size, now_ms + spare * INTERVAL_MS, _HISTORY + spare)
+    home = context.home / f"rules-{pack.name}-{size}"
     with _servers(home) as (servers, start_vmalert):
         send(servers, [_rows(page, 0, _HISTORY) for page in pack.pages])
         with _fed(servers, pack.pages, now_ms):
