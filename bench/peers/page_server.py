@@ -18,7 +18,7 @@ from typing import cast
 
 import numpy as np
 
-__all__ = ["CHANGING", "bodies", "main"]
+__all__ = ["CHANGING", "addresses", "bodies", "main"]
 
 CHANGING = 0.3
 _VERSIONS = 12
@@ -26,14 +26,17 @@ _FAMILY = 20  # series
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
 
 
-def bodies(lines: int, *, versions: int = _VERSIONS, seed: int = 20) -> list[bytes]:
-    """Pages of so many samples: half of them counters, a quarter sizes in bytes, a quarter decimals."""
+def bodies(lines: int, *, churn: float = 0.0, versions: int = _VERSIONS, seed: int = 20) -> list[bytes]:
+    """Pages of so many samples: half of them counters, a quarter sizes in bytes, a quarter decimals.
+
+    churn: the share of the series that are other ones in each page.
+    """
     rng = np.random.default_rng(seed)
     kinds = np.arange(lines) // _FAMILY % 4
     values = np.where(kinds == 3, np.round(rng.random(lines) * 100, 3), rng.integers(0, 10**7, lines) * 1.0)
     made = []
-    for _ in range(versions):
-        made.append(_page(values, kinds))
+    for version in range(versions):
+        made.append(_page(values, kinds, round(lines * churn), version))
         changed = rng.random(lines) < CHANGING
         counted = values + rng.integers(1, 500, lines)
         sized = np.maximum(values + rng.integers(-50, 51, lines) * 4096, 0)
@@ -43,7 +46,10 @@ def bodies(lines: int, *, versions: int = _VERSIONS, seed: int = 20) -> list[byt
 
 
 def _page(
-    values: np.ndarray[tuple[int], np.dtype[np.float64]], kinds: np.ndarray[tuple[int], np.dtype[np.int_]]
+    values: np.ndarray[tuple[int], np.dtype[np.float64]],
+    kinds: np.ndarray[tuple[int], np.dtype[np.int_]],
+    passing: int,
+    version: int,
 ) -> bytes:
     out = []
     for number, (value, kind) in enumerate(zip(values.tolist(), kinds.tolist(), strict=True)):
@@ -53,7 +59,8 @@ def _page(
             out.append(f"# TYPE {family} {'counter' if kind < 2 else 'gauge'}\n")
         text = f"{value:.0f}" if value == int(value) else repr(value)
         path, method = f"/v1/part{number % _FAMILY}", ("GET", "POST")[number % 2]
-        out.append(f'{family}{{handler="{path}",method="{method}",shard="s{number % 7}"}} {text}\n')
+        pod = f',pod="p{version}"' if number < passing else ""
+        out.append(f'{family}{{handler="{path}",method="{method}",shard="s{number % 7}"{pod}}} {text}\n')
     return "".join(out).encode()
 
 
@@ -96,12 +103,17 @@ class _Pages(asyncio.Protocol):
         self._transport.write(_HEAD + coding + b"Content-Length: %d\r\n\r\n" % len(body) + body)
 
 
+def addresses(count: int) -> list[str]:
+    """So many addresses of loopback, from 127.0.0.1 on."""
+    return [f"127.0.{number // 250}.{number % 250 + 1}" for number in range(count)]
+
+
 async def _serve(args: argparse.Namespace) -> None:
-    plain = bodies(args.lines)
+    plain = bodies(args.lines, churn=args.churn)
     packed = [gzip.compress(body, 5) for body in plain] if args.gzip else None
     sent: Counter[str] = Counter()
     turns: Counter[str] = Counter()
-    hosts = [f"127.0.0.{number + 1}" for number in range(args.hosts)]
+    hosts = addresses(args.hosts)
     server = await asyncio.get_running_loop().create_server(
         lambda: _Pages(plain, packed, sent, turns), hosts, args.port, backlog=1000
     )
@@ -114,6 +126,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--hosts", type=int, default=1)
     parser.add_argument("--lines", type=int, default=1000)
+    parser.add_argument("--churn", type=float, default=0.0)
     parser.add_argument("--gzip", action="store_true")
     asyncio.run(_serve(parser.parse_args()))
 

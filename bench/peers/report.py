@@ -53,6 +53,7 @@ def render(store: Store, reasons: Mapping[str, Mapping[str, str]], plots: Mappin
             lines += _missed(found, reasons.get(found.reach.key, {}))
     for title, file in plots.items():
         lines += [f"## {title}", "", f"![{title}]({file})", ""]
+    lines += ["## Where zseval is slower, or larger, than a peer", "", *_slower(store), ""]
     lines += ["## Every case", ""]
     for row, title in _TITLES.items():
         for measurement in store.of(row):
@@ -116,6 +117,25 @@ def _missed(found: Outcome, reason: Mapping[str, str]) -> Iterator[str]:
         yield ""
         yield "    " + reason["profile"].strip().replace("\n", "\n    ")
     yield ""
+
+
+def _slower(store: Store) -> Iterator[str]:
+    """Every case with a ratio above 1, the largest first."""
+    found = []
+    for measurement in store.everything():
+        for case in measurement.cases:
+            for peer in (PROMETHEUS, VICTORIA):
+                ratio = ratio_of(case, ZSEVAL, peer)
+                if ratio is not None and ratio.spread.median > 1:
+                    scale = f", {measurement.scale:,} series" if measurement.scale else ""
+                    found.append((ratio.spread, f"{measurement.row}: {case.name}{scale}", _NAMES[peer]))
+    if not found:
+        yield "Nowhere among these cases."
+        return
+    yield "| case | peer | times |"
+    yield "|---|---|---|"
+    for spread, name, peer in sorted(found, key=lambda each: -each[0].median):
+        yield f"| {name} | {peer} | {_spread(spread)} |"
 
 
 def _cases(title: str, measurement: Measurement) -> Iterator[str]:

@@ -73,3 +73,12 @@ def test_reasons_belong_to_rows(tmp_path: Path) -> None:
     wrong.write_text('[nothing]\nreason = "x"\n')
     with pytest.raises(ValueError, match="no row has the key 'nothing'"):
         read_reasons(wrong)
+
+
+def test_where_zseval_is_slower_is_a_list(store: Store) -> None:
+    assert "Nowhere among these cases." in render(store, {}, {})
+    slow = Case("tiny", "ms", {"zseval": [4.0], "prometheus": [1.0], "victoriametrics": [8.0]})
+    store.put(Measurement("tiny", 10_000, "", "now", "", "", {"zseval": "1"}, [slow]))
+    page = render(store, {}, {})
+    assert "| tiny: tiny, 10,000 series | Prometheus | 4 [4–4] |" in page
+    assert "| tiny: tiny, 10,000 series | VictoriaMetrics |" not in page

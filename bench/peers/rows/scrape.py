@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench.peers.client import Client
 from bench.peers.measure import summary
+from bench.peers.page_server import addresses
 from bench.peers.results import Case
 from bench.peers.rows.context import Context
 from bench.peers.servers import (
@@ -41,10 +42,12 @@ class Shape:
     lines: int
     is_packed: bool
     interval_s: int = 1
+    churn: float = 0.0
 
     @property
     def name(self) -> str:
-        return f"{self.targets} x {self.lines:,}, {'gzip' if self.is_packed else 'plain'}"
+        words = f"{self.targets} x {self.lines:,}, {'gzip' if self.is_packed else 'plain'}"
+        return f"{words}, {self.churn:.0%} other series each time" if self.churn else words
 
 
 _SHAPES = [
@@ -52,6 +55,7 @@ _SHAPES = [
     for targets, lines, interval_s in ((1, 1_000, 1), (10, 1_000, 1), (100, 1_000, 5), (1, 10_000, 1))
     for is_packed in (False, True)
 ]
+_SHAPES += [Shape(500, 20, is_packed=False, interval_s=5), Shape(10, 1_000, is_packed=False, churn=0.2)]
 
 
 def measure_scrape(context: Context) -> list[Case]:
@@ -59,7 +63,7 @@ def measure_scrape(context: Context) -> list[Case]:
 
 
 def _shape(context: Context, shape: Shape) -> Case:
-    home = context.home / f"scrape-{shape.targets}-{shape.lines}-{shape.is_packed}"
+    home = context.home / f"scrape-{shape.targets}-{shape.lines}-{shape.is_packed}-{shape.churn}"
     window = max(_QUICK_S if context.quick else _WINDOW_S, 2.0 * shape.interval_s)
     with page_server(home, shape) as address, scrapers(home, shape, address) as servers:
         time.sleep(_WARM_S + 2 * shape.interval_s)
@@ -85,7 +89,8 @@ def page_server(home: Path, shape: Shape) -> Iterator[str]:
     address = f"127.0.0.1:{free_port()}"
     command = [
         sys.executable, "-m", "bench.peers.page_server", "--port", address.partition(":")[2],
-        "--hosts", str(shape.targets), "--lines", str(shape.lines), *(["--gzip"] if shape.is_packed else []),
+        "--hosts", str(shape.targets), "--lines", str(shape.lines), "--churn", str(shape.churn),
+        *(["--gzip"] if shape.is_packed else []),
     ]  # fmt: skip
     with child(command, home / "pages", f"{address}/stats"):
         yield address
@@ -113,7 +118,7 @@ def scrapers(home: Path, shape: Shape, address: str) -> Iterator[list[Server]]:
 
 def scrape_config(shape: Shape, address: str) -> str:
     port = address.partition(":")[2]
-    targets = [f"127.0.0.{number + 1}:{port}" for number in range(shape.targets)]
+    targets = [f"{host}:{port}" for host in addresses(shape.targets)]
     return (
         f"global: {{scrape_interval: {shape.interval_s}s, scrape_timeout: {shape.interval_s}s}}\n"
         f"scrape_configs: [{{job_name: pages, static_configs: [{{targets: {json.dumps(targets)}}}]}}]\n"
@@ -135,7 +140,7 @@ def _check(servers: list[Server], shape: Shape) -> None:
     wanted = shape.targets * shape.lines
     for server in servers:
         deadline = time.monotonic() + 30
-        while (found := _count(server)) != wanted:
+        while (found := _count(server)) < wanted:  # more where series come and go
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{server.name} holds {found} of {wanted} series")
             time.sleep(1)
