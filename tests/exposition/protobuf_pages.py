@@ -6,7 +6,19 @@ from collections.abc import Iterable, Sequence
 
 from zseval.exposition.generated import metrics_pb2 as pb
 
-__all__ = ["delimited", "exemplar", "family", "native", "page", "varint"]
+__all__ = [
+    "CONTENT_TYPE",
+    "classic",
+    "counter",
+    "delimited",
+    "exemplar",
+    "family",
+    "gauge",
+    "labels",
+    "native",
+    "page",
+    "varint",
+]
 
 CONTENT_TYPE = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zseval.errors import ScrapeError
-from zseval.exposition.negotiate import ACCEPT, Format, accept_header, format_of
+from zseval.exposition.negotiate import ACCEPT, PROTOBUF_FIRST, Format, accept_header, format_of
 
 
 def test_a_scrape_asks_as_prometheus_does() -> None:
@@ -54,4 +54,13 @@ def test_a_job_can_ask_for_its_own_protocols_in_its_own_order() -> None:
         "text/plain;version=0.0.4;q=0.6,"
         "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
         "*/*;q=0.4"
+    )
+
+
+def test_protobuf_is_asked_for_first_where_it_is_preferred() -> None:
+    assert accept_header(PROTOBUF_FIRST) == (
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,"
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
+        "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,"
+        "text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
     )

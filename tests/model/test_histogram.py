@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -230,3 +231,22 @@ def test_bounds_of_the_last_finite_bucket_and_of_powers() -> None:
     assert upper_bounds(index + 1, 0)[0] == math.inf
     assert upper_bounds(Buckets.of([0.0] * 3).indices, -1).tolist() == [1.0, 4.0, 16.0]
     assert upper_bounds(Buckets.of([0.0] * 3).indices, 1).tolist() == pytest.approx([1.0, 2**0.5, 2.0])
+
+
+def test_bucket_bounds_are_those_of_upstreams_table() -> None:
+    """Not those nearest to the powers of two: the table is made by multiplication."""
+    indices = np.arange(-7, 1, dtype=np.int32)
+    assert upper_bounds(indices, 3).tolist() == [
+        0.5452538663326288, 0.5946035575013605, 0.6484197773255048, 0.7071067811865475,
+        0.7711054127039704, 0.8408964152537144, 0.9170040432046711, 1.0,
+    ]  # fmt: skip
+    assert upper_bounds(np.array([19], dtype=np.int32), 2).tolist() == [26.90868528811886]
+
+
+def test_json_has_exponents_where_samples_have_them() -> None:
+    made = Histogram(zero_threshold=2.0**-128, zero_count=1e21, count=1e21, sum=1e-7).to_json()
+    assert made == {
+        "count": "1e+21",
+        "sum": "1e-07",
+        "buckets": [[3, "-2.938735877055719e-39", "2.938735877055719e-39", "1e+21"]],
+    }

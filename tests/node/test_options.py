@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from zseval.errors import ConfigError
+from zseval.exposition.negotiate import PROTOBUF_FIRST
+from zseval.exposition.options import PageOptions
 from zseval.model.labels import Labels
 from zseval.node.options import NodeOptions, alertmanager, effective_config, max_exemplars, target_labels
 from zseval.scrape.config import StaticDiscovery
@@ -123,3 +125,21 @@ def test_exemplars_are_kept_where_the_feature_is_on(tmp_path: Path) -> None:
     config = effective_config(options)
     assert max_exemplars(options, config) == 0
     assert max_exemplars(replace(options, features=frozenset({"exemplar-storage"})), config) == 3
+
+
+def test_features_reach_the_jobs() -> None:
+    (job,) = effective_config(NodeOptions(targets=("h:1",))).scrape
+    assert not job.start_timestamps
+    assert not job.type_and_unit_labels
+    assert job.protocols == ()
+    features = frozenset({"st-storage", "type-and-unit-labels"})
+    (job,) = effective_config(NodeOptions(targets=("h:1",), features=features)).scrape
+    assert job.page_options == PageOptions(starts=True, describe=True)
+    assert job.protocols == PROTOBUF_FIRST
+
+
+def test_start_times_come_with_text_where_protobuf_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zseval.node.options.reads_protobuf", lambda: False)
+    (job,) = effective_config(NodeOptions(targets=("h:1",), features=frozenset({"st-storage"}))).scrape
+    assert job.start_timestamps
+    assert job.protocols == ()

@@ -105,3 +105,21 @@ def test_the_offset_is_stable_in_absolute_time_and_depends_on_the_seed() -> None
     due = {(now + target.offset_ms(now, 7)) % target.interval_ms for now in range(0, 200_000, 777)}
     assert len(due) == 1
     assert len({target.offset_ms(0, seed << 8) for seed in range(50)}) > 20
+
+
+def test_labels_decide_how_histograms_are_scraped() -> None:
+    job = ScrapeConfig("j", scrape_native_histograms=True)
+    target = made({"__address__": "h"}, scrape_native_histograms=True)
+    assert target.discovered["__scrape_native_histograms__"] == "true"
+    assert target.config(job) == job
+    own = {"__scrape_native_histograms__": "F", "__convert_classic_histograms_to_nhcb__": "1"}
+    changed = made({"__address__": "h", **own}).config(job)
+    assert not changed.scrape_native_histograms
+    assert changed.convert_classic_histograms_to_nhcb
+
+
+def test_a_label_that_is_no_boolean_drops_the_target() -> None:
+    assert failure({"__address__": "h", "__always_scrape_classic_histograms__": "maybe"}) == (
+        "instance 0 in group src: error parsing always scrape classic histograms: "
+        'strconv.ParseBool: parsing "maybe": invalid syntax'
+    )

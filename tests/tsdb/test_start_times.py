@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from zseval.model.histogram import Histogram
+from zseval.model.labels import Labels
 from zseval.model.matcher import Matcher, MatchType
 from zseval.tsdb.db import TSDB
 from zseval.tsdb.start_times import StartTimes
@@ -85,3 +87,36 @@ def test_series_that_were_not_selected_are_left_out() -> None:
     mine = starts.among(np.array([5, 7], dtype=np.int32))
     assert mine is not None
     assert (mine.rows.tolist(), mine.starts.tolist()) == ([1], [2])
+
+
+def test_rows_and_batches_bring_start_times_for_what_they_store() -> None:
+    db = TSDB(None)
+    ids = db.resolve([Labels({"__name__": "c", "i": name}) for name in "ab"])
+    values = np.array([1.0, 2.0])
+    table = db.table("t")
+    table.append_row(10, ids, values, epoch=db.epoch, starts=np.array([5, 0]))
+    table.append_row(20, ids, values, epoch=db.epoch, starts=np.array([5, 7]))
+    table.append_row(20, ids, values + 1, epoch=db.epoch, starts=np.array([8, 8]))  # refused as duplicates
+    db.append_samples(ids, np.array([30, 15]), values, epoch=db.epoch, starts=np.array([6, 9]))
+    assert _found(db) == [("a", 10, 5), ("a", 20, 5), ("a", 30, 6), ("b", 20, 7)]
+
+
+def test_histograms_in_a_batch_are_judged_one_by_one() -> None:
+    db = TSDB(None)
+    ids = db.resolve([Labels({"__name__": "c", "i": name}) for name in "aab"])
+    made = [Histogram(count=each) for each in (1.0, 2.0, 3.0)]
+    result = db.append_histograms(
+        ids, np.array([10, 10, 10]), made, epoch=db.epoch, starts=np.array([5, 6, 7])
+    )
+    assert (result.appended, result.duplicates) == (2, 1)
+    result = db.append_histograms(ids[:1], np.array([10]), made[:1], epoch=db.epoch)
+    assert result.appended == 1  # the same again
+    assert db.append_histograms(ids[:1], np.array([9]), made[:1], epoch=db.epoch).out_of_order == 1
+    assert _found(db) == [("a", 10, 5), ("b", 10, 7)]
+
+
+def test_start_times_stay_with_their_samples_when_the_clock_is_set() -> None:
+    db = TSDB(None)
+    _append(db, "a", 10, 1)
+    db.shift(5_000)
+    assert _found(db) == [("a", 15_000, 1_000)]

@@ -5,6 +5,7 @@ Source: model/histogram/generic.go upstream (getBound, reduceResolution, compact
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -144,5 +145,14 @@ def upper_bounds(indices: Indices, schema: int, custom_values: tuple[float, ...]
 
 @lru_cache
 def _fractions(schema: int) -> Values:
-    """float64[2**schema]: the bounds from 0.5 up to 1."""
-    return np.exp2(np.arange(1 << schema) / (1 << schema) - 1)
+    """float64[2**schema]: the bounds from 0.5 up to 1, to the bit those of upstream's table.
+
+    Each level puts a bound between any two, the lower one times 2**(2**-level). The table has the double
+    below the one next to sqrt(0.5), and what is made of it follows.
+    """
+    bounds, factor = np.array([0.5]), 2.0
+    for level in range(schema):
+        factor = math.sqrt(factor)
+        between = bounds * factor if level else np.array([0.7071067811865475])
+        bounds = np.column_stack([bounds, between]).ravel()
+    return bounds

@@ -14,7 +14,7 @@ import numpy as np
 
 from zseval.errors import ZsevalError
 from zseval.model.histogram.buckets import CUSTOM_SCHEMA, Bucket, Buckets, Indices, upper_bounds
-from zseval.model.number import format_f, format_g
+from zseval.model.number import format_g, format_sample
 from zseval.model.staleness import is_stale_value
 
 __all__ = [
@@ -130,10 +130,10 @@ class Histogram:
 
         boundaries: 0 open at the left, 1 open at the right, 2 open, 3 closed.
         """
-        made: dict[str, object] = {"count": format_f(self.count), "sum": format_f(self.sum)}
+        made: dict[str, object] = {"count": format_sample(self.count), "sum": format_sample(self.sum)}
         found = [
             [_BOUNDARIES[each.lower_inclusive, each.upper_inclusive]]
-            + [format_f(number) for number in (each.lower, each.upper, each.count)]
+            + [format_sample(number) for number in (each.lower, each.upper, each.count)]
             for each in self.buckets()
             if each.count != 0
         ]
