@@ -29,7 +29,7 @@ from bench.peers.rows.context import Context, send
 from bench.peers.rows.storage import simulated
 from bench.peers.servers import Server, child, free_port, prometheus, victoria, zseval
 
-__all__ = ["SMALLEST", "measure_rules"]
+__all__ = ["SMALLEST", "Pack", "measure_rules", "pack_of", "part_of"]
 
 SMALLEST = 10_000
 
@@ -45,7 +45,9 @@ _RECORDED = re.compile(r"[a-z0-9_]:[a-z]")
 
 
 @dataclass(frozen=True, slots=True)
-class _Pack:
+class Pack:
+    """rules: a rule file.  pages: what it is evaluated over."""
+
     name: str
     rules: str
     pages: list[Page]
@@ -53,25 +55,36 @@ class _Pack:
 
 def measure_rules(context: Context, scale: int) -> list[Case]:
     """Both packs, over some `scale` series: a multiple of 10,000."""
-    return [_pack(context, number, scale // SMALLEST) for number in range(2)]
+    return [_measured(context, name, scale) for name in ("zerostate", "kubernetes")]
 
 
-def _packs(number: int, size: int, end_ms: int, rows: int) -> _Pack:
-    if number == 0:
+def pack_of(name: str, scale: int, end_ms: int, rows: int) -> Pack:
+    """Raises ValueError for a name that is no pack's."""
+    size = scale // SMALLEST
+    if name == "zerostate":
         pages = simulated(_NETWORKS * size, end_ms, rows, _FAULTS)
-        return _Pack("zerostate", _ALERTS.read_text(), list(_with_up(pages)))
-    return _Pack("kubernetes", rule_file(f"{_INTERVAL_S}s"), cluster(end_ms, rows, size=size))
+        return Pack(name, _ALERTS.read_text(), list(_with_up(pages)))
+    if name == "kubernetes":
+        return Pack(name, rule_file(f"{_INTERVAL_S}s"), cluster(end_ms, rows, size=size))
+    raise ValueError(f"no pack {name!r}")
 
 
-def _pack(context: Context, number: int, size: int) -> Case:
+def part_of(page: Page, first: int, last: int) -> Page:
+    """Some rows of a page."""
+    part = slice(first, last)
+    present = None if page.present is None else page.present[:, part]
+    return replace(page, times=page.times[part], values=page.values[:, part], present=present)
+
+
+def _measured(context: Context, name: str, scale: int) -> Case:
     window = _INTERVAL_S * (1 if context.quick else 2)
     settle = _QUICK_SETTLE_S if context.quick else _SETTLE_S
-    spare = int(600 * size + settle + _WARM_S + context.pairs * window) // _INTERVAL_S
+    spare = int(600 * scale / SMALLEST + settle + _WARM_S + context.pairs * window) // _INTERVAL_S
     now_ms = int(time.time()) // _INTERVAL_S * INTERVAL_MS
-    pack = _packs(number, size, now_ms + spare * INTERVAL_MS, _HISTORY + spare)
-    home = context.home / f"rules-{pack.name}-{size}"
+    pack = pack_of(name, scale, now_ms + spare * INTERVAL_MS, _HISTORY + spare)
+    home = context.home / f"rules-{name}-{scale}"
     with _servers(home) as (servers, start_vmalert):
-        send(servers, [_rows(page, 0, _HISTORY) for page in pack.pages])
+        send(servers, [part_of(page, 0, _HISTORY) for page in pack.pages])
         with _fed(servers, pack.pages, now_ms):
             series = sum(len(page.labels) for page in pack.pages)
             context.say(f"{pack.name}: {series} series are in all servers")
@@ -159,7 +172,7 @@ def _fed(servers: Sequence[Server], pages: Sequence[Page], now_ms: int) -> Itera
         row, due = _HISTORY, now_ms / 1000 + _INTERVAL_S
         try:
             while not stop.wait(max(0.0, due - time.time())) and row < len(pages[0].times):
-                send(others, [_rows(page, row, row + 1) for page in pages])
+                send(others, [part_of(page, row, row + 1) for page in pages])
                 row, due = row + 1, due + _INTERVAL_S
         except BaseException as error:  # noqa: BLE001 - raised where the block ends
             failed.append(error)
@@ -175,7 +188,7 @@ def _fed(servers: Sequence[Server], pages: Sequence[Page], now_ms: int) -> Itera
         raise failed[0]
 
 
-def _check(servers: Sequence[Server], pack: _Pack) -> str:
+def _check(servers: Sequence[Server], pack: Pack) -> str:
     """Every rule is well, and every expression over samples alone gives the same on both."""
     ours, peer, _ = servers
     for server in (ours, peer):
@@ -203,12 +216,6 @@ def _check(servers: Sequence[Server], pack: _Pack) -> str:
 def _next_beat() -> None:
     """Wait for the middle between two rows."""
     time.sleep(_INTERVAL_S - (time.time() - _INTERVAL_S / 2) % _INTERVAL_S)
-
-
-def _rows(page: Page, first: int, last: int) -> Page:
-    part = slice(first, last)
-    present = None if page.present is None else page.present[:, part]
-    return replace(page, times=page.times[part], values=page.values[:, part], present=present)
 
 
 def _with_up(pages: Sequence[Page]) -> Iterator[Page]:
