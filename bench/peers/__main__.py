@@ -10,6 +10,7 @@ import argparse
 import datetime
 import os
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,7 @@ _PAIRS, _QUICK_PAIRS = 7, 3
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = _arguments(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended as well
     store = Store(args.results)
     if args.rows:
         found = versions()
