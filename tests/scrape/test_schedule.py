@@ -366,11 +366,14 @@ async def test_a_prometheus_client_registry_is_a_source(world: World) -> None:
 async def test_refused_samples_and_limits_are_counted(world: World) -> None:
     world.pages["a"] = lambda: "m 1\nm 2\n"
     world.pages["b"] = lambda: "m 1\nn 2\n"
-    await world.manager.start([job("a"), job("b", name="k", sample_limit=1)])
+    world.pages["c"] = lambda: '# TYPE h histogram\nh_bucket{le="1"} 1\nh_count 2\n'
+    native = job("c", name="n", native_histogram_bucket_limit=1, convert_classic_histograms_to_nhcb=True)
+    await world.manager.start([job("a"), job("b", name="k", sample_limit=1), native])
     await world.clock.advance(10)
     counted = {reading.name: reading.samples[0][1] for reading in world.registry.collect() if reading.samples}
     assert counted["prometheus_target_scrapes_sample_duplicate_timestamp_total"] == 1
     assert counted["prometheus_target_scrapes_exceeded_sample_limit_total"] == 1
+    assert counted["prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total"] == 1
 
 
 def test_ticks_a_little_off_are_stamped_as_if_on_time() -> None:

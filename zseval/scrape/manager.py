@@ -17,7 +17,7 @@ from zseval.scrape.config import DiscoveryConfig, ScrapeConfig, TargetGroup
 from zseval.scrape.discovery.discoverer import Discoverer, Refreshed, keep_refreshed
 from zseval.scrape.discovery.static import discoverer_for
 from zseval.scrape.fetch import BodySizeError, Fetched
-from zseval.scrape.ingest import Ingest, Outcome, Store
+from zseval.scrape.ingest import HISTOGRAM_LIMIT, Ingest, Outcome, Store
 from zseval.scrape.inprocess import CONTENT_TYPE, Source, body_of
 from zseval.scrape.loop import ScrapeLoop
 from zseval.scrape.pool import ScrapePool
@@ -270,6 +270,10 @@ class _Counters:
             "prometheus_target_scrapes_exceeded_sample_limit_total",
             "Total number of scrapes that hit the sample limit and were rejected.",
         )
+        self._bucket_limit = registry.counter(
+            "prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
+            "Total number of scrapes that hit the native histogram bucket limit and were rejected.",
+        )
         self._body_size = registry.counter(
             "prometheus_target_scrapes_exceeded_body_size_limit_total",
             "Total number of scrapes that hit the body size limit.",
@@ -287,6 +291,8 @@ class _Counters:
             self._body_size.inc()
         elif outcome.error is not None and str(outcome.error) == "sample limit exceeded":
             self._sample_limit.inc()
+        elif outcome.error is not None and str(outcome.error) == HISTOGRAM_LIMIT:
+            self._bucket_limit.inc()
         result = "failed" if outcome.error is not None else "ok"
         self._scrapes.inc(format_duration(target.interval_ms), result)
 
