@@ -91,3 +91,23 @@ def test_whole_numbers_that_may_fall_all_take_part(values: Values) -> None:
         assert found.taken.all()
         ((sums, scale),) = found.parts
         assert np.array_equal(sums[0] / scale, values.sum(axis=0))
+
+
+def test_columns_of_several_forms_with_one_type_are_added_to_their_own_groups() -> None:
+    # Steps of 4 and of 8 bits are both bytes once unpacked: joined, their groups are no longer in order.
+    rng = np.random.default_rng(20)
+    steps = rng.integers(0, [[15], [250]] * 6, (12, 40))
+    values = np.cumsum(steps, axis=1).astype(np.float64)
+    cells = cells_of(values, sealed=True)
+    frame = Stretches.of([Stretch(cells, np.arange(12, dtype=np.intp), 0, 40)])
+    groups = np.arange(12, dtype=np.intp) // 4
+    found = group_sums([frame], groups, 3)
+    assert found.taken.all()
+    total = sum((sums / scale for sums, scale in found.parts), np.zeros((3, 40)))
+    np.testing.assert_array_equal(total, values.reshape(3, 4, 40).sum(axis=1))
+
+
+def test_values_too_large_for_a_unit_take_no_part_and_warn_of_nothing() -> None:
+    cells = cells_of(np.array([[0.0, 1.2e308]]), sealed=False)
+    frame = Stretches.of([Stretch(cells, np.zeros(1, dtype=np.intp), 0, 2)])
+    assert not group_sums([frame], np.zeros(1, dtype=np.intp), 1, rising=1.5).taken.any()

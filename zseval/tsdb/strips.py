@@ -125,11 +125,11 @@ class Strip:
 
     @classmethod
     def joined(cls, parts: Sequence[Strip]) -> Strip:
-        """One of several of a kind."""
+        """One of several of a kind, its columns in the order in which they were asked for."""
         if len(parts) == 1:
             return parts[0]
         facts = [part.facts for part in parts if part.facts is not None]
-        return cls(
+        whole = cls(
             np.concatenate([part.where for part in parts]),
             np.concatenate([part.unit for part in parts]),
             parts[0].steps,
@@ -140,11 +140,16 @@ class Strip:
             parts[0].hi,
             Facts.joined(facts) if facts else None,
         )
+        # Two forms of one frame may be of one kind; their columns lie between one another.
+        if (whole.where[1:] > whole.where[:-1]).all():
+            return whole
+        return whole._taken(np.argsort(whole.where))
 
     def pick(self, some: Rows) -> Strip:
-        """Some of the columns, by position."""
-        if len(some) == len(self.where):
-            return self
+        """Some of the columns, by increasing position."""
+        return self if len(some) == len(self.where) else self._taken(some)
+
+    def _taken(self, some: Rows) -> Strip:
         return Strip(
             self.where[some],
             self.unit[some],

@@ -128,8 +128,10 @@ def _units(
         climb[where] = np.maximum(climb[where], steps)
         before[where] = ends
     fits &= (covered == length) & (unit >= 0)
-    fits &= high * SCALES[unit] <= limit
+    with np.errstate(over="ignore"):  # what is too large for the product is too large
+        fits &= high * SCALES[unit] <= limit
     if rising is not None:
+        climb[~fits] = 0.0
         _look_closer(strips, lowest, fits & (lowest < rising * climb))
         fits &= lowest >= rising * climb
     unit[~fits] = -1
