@@ -37,7 +37,7 @@ def deriv(w: Windows) -> tuple[Values, Mask | None]:
     """
     slope = _slope(w)
     flat = _flat(w)
-    if flat.any():
+    if flat is not None:
         slope[flat] = np.where(np.isinf(w.first()[flat]), np.nan, 0.0)
     return slope, w.holding(2)
 
@@ -47,16 +47,19 @@ def predict_linear(w: Windows, ahead: Values) -> tuple[Values, Mask | None]:
 
     Upstream counts from the evaluation time: with an offset or `@`, add how much later that is than the end.
     """
-    slope = _slope(w)
-    base = _first_finite(w.values)
-    with np.errstate(invalid="ignore", over="ignore"):
-        mean = avg_over_time(w.with_values(w.values - base))[0] + base
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        if w.is_dense and w.values.shape[1] and np.isfinite(w.values).all():
+            slope, mean = _dense(w, mean=True)
+            mean += w.values[:, :1]
+        else:
+            slope, base = _slope(w), _first_finite(w.values)
+            mean = avg_over_time(w.with_values(w.values - base))[0] + base
         middle = _middle(w)
         if w.phases is not None:
             middle = w.spread(middle + w.phases.shifts / 1000.0)
         there: Values = mean + slope * (ahead - middle)
         flat = _flat(w)
-        if flat.any():
+        if flat is not None:
             first = w.first()[flat]
             level = np.broadcast_to(0.0 * ahead, flat.shape)[flat] + first
             there[flat] = np.where(np.isinf(first), np.nan, level)
@@ -80,8 +83,8 @@ def _slope(w: Windows) -> Values:
     straight = np.isfinite(w.values).all(axis=1) if w.is_dense else np.zeros(len(w.values), dtype=np.bool_)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         if straight.all():
-            return _dense(w)
-        for rows, fit in ((np.flatnonzero(straight), _dense), (np.flatnonzero(~straight), _gathered)):
+            return _dense(w)[0]
+        for rows, fit in ((np.flatnonzero(straight), _straight), (np.flatnonzero(~straight), _gathered)):
             if len(rows):
                 slope[rows] = fit(w.pick(rows))
     return slope
@@ -100,24 +103,35 @@ def _middle(w: Windows) -> Values:
     return middle
 
 
-def _dense(w: Windows) -> Values:
-    """Slopes of series that share their times and have finite values."""
+def _straight(w: Windows) -> Values:
+    return _dense(w)[0]
+
+
+def _dense(w: Windows, *, mean: bool = False) -> tuple[Values, Values]:
+    """Slopes of series that share their times and have finite values, [S, K].
+
+    mean: also the means of the windows, less each series' first value; else an array without rows.
+    """
     apart = w.values - w.values[:, :1]
     slope = np.zeros(w.shape)
+    means = np.zeros(w.shape if mean else (0, 0))
     middle = _middle(w)
     for first in range(0, len(w.ends), _BAND_STEPS):
         part = slice(first, min(first + _BAND_STEPS, len(w.ends)))
         lo, hi = w.lo[part], w.hi[part]
         band = slice(int(lo.min()), max(int(hi.max()), int(lo.min())))
         rows = np.arange(band.start, band.stop, dtype=np.intp)[:, np.newaxis]
-        off = (w.times[rows] - w.ends[part]) / 1000.0 - middle[part]  # [R, k]
-        off[(rows < lo) | (rows >= hi)] = 0.0
+        inside = (rows >= lo) & (rows < hi)
+        off = np.where(inside, (w.times[rows] - w.ends[part]) / 1000.0 - middle[part], 0.0)  # [R, k]
+        share = inside / np.maximum(hi - lo, 1)
         size = max(1, _PRODUCT // max(off.size, 1))
         for row in range(0, len(apart), size):
             some = slice(row, row + size)
             np.matmul(apart[some, band], off, out=slope[some, part])
+            if mean:
+                np.matmul(apart[some, band], share, out=means[some, part])
         slope[:, part] /= np.square(off).sum(axis=0)
-    return slope
+    return slope, means
 
 
 def _gathered(w: Windows) -> Values:
@@ -154,8 +168,21 @@ def _samples(w: Windows) -> Iterator[tuple[tuple[Rows, Rows], Times, Values]]:
             )
 
 
-def _flat(w: Windows) -> Mask:
-    """bool[S, K]: windows whose values are all equal."""
-    changed = np.zeros(w.values.shape, dtype=np.bool_)
-    np.not_equal(w.values[:, 1:], w.values[:, :-1], out=changed[:, 1:])
-    return np.asarray(counted(changed, w.after_first()) == 0)
+def _flat(w: Windows) -> Mask | None:
+    """bool[S, K]: windows whose values are all equal; None where there is none.
+
+    Only series that rest often enough to fill a window are looked at more closely.
+    """
+    if not w.values.shape[1]:
+        return None
+    flat = np.zeros(w.shape, dtype=np.bool_)
+    moves = np.not_equal(w.values[:, 1:], w.values[:, :-1])
+    least = max(int(w.counts.min(initial=0)) - 1, 0)
+    calm = np.flatnonzero(moves.shape[1] - np.count_nonzero(moves, axis=1) >= least)
+    if not len(calm):
+        return None
+    some = w.pick(calm)
+    changed = np.zeros(some.values.shape, dtype=np.bool_)
+    changed[:, 1:] = moves[calm]
+    flat[calm] = counted(changed, some.after_first()) == 0
+    return flat if flat.any() else None
