@@ -258,17 +258,34 @@ class OpenBlock:
         self._note_gaps(absent)
         return OpenCells(self._values, absent, self._stale[:used].copy())
 
-    def seal(self) -> SealedBlock | None:
-        """Encoded, without the columns no row ever wrote; None where there is nothing."""
-        used = len(self.layout)
-        if not self.rows or not used:
+    def seal(self, keep: int = 0) -> SealedBlock | None:
+        """All rows but the last `keep`, encoded, without the columns none of them wrote; None for nothing."""
+        used, rows = len(self.layout), self.rows - keep
+        if rows <= 0 or not used:
             return None
-        kept = np.flatnonzero(self.cells().occupied(0, self.rows))
+        kept = np.flatnonzero(self.cells().occupied(0, rows))
         if not len(kept):
             return None
         layout = self.layout if len(kept) == used else Layout(self.layout.ids[kept])
-        values = self._values[:used, : self.rows] if len(kept) == used else self._values[kept, : self.rows]
-        return SealedBlock.of(layout, self.times, values)
+        values = self._values[:used, :rows] if len(kept) == used else self._values[kept, :rows]
+        return SealedBlock.of(layout, self._times[:rows], values)
+
+    def continued(self, keep: int, rows: int) -> OpenBlock:
+        """The block to write next, of `rows` rows: it begins with the last `keep` rows of this one.
+
+        With the columns that any row of this one wrote. This one stays as it is.
+        """
+        used = len(self.layout)
+        columns = np.flatnonzero(self.cells().occupied(0, self.rows))
+        layout = self.layout if len(columns) == used else Layout(self.layout.ids[columns])
+        made, last = OpenBlock(layout, max(rows, keep + 1)), slice(self.rows - keep, self.rows)
+        cells = self._values[columns, last]
+        made._times[:keep] = self._times[last]
+        made._values[: len(columns), :keep] = cells
+        made._absent[: len(columns)] = is_absent(cells[:, :-1]).any(axis=1)
+        made._stale[: len(columns)] = is_stale(cells).any(axis=1)
+        made.rows = keep
+        return made
 
     def _note_gaps(self, absent: Mask) -> None:
         """Mark the columns that the last row did not write."""

@@ -53,6 +53,8 @@ __all__ = ["REFUSALS", "TSDB", "RowResult", "Table", "Verdict"]
 
 _BLOCK_ROWS = 120
 _LEAST_ROWS = 16
+_KEPT_ROWS = 24  # of a full block stay open, so that windows of five minutes at 15 s need no decoding
+_KEPT_SHARE = 4  # but at most one of so many of its rows
 _MERGED_BLOCKS = 2  # blocks of full length that are joined into one
 _RETENTION_PARTS = 8  # joined blocks span no more than this part of the retention: they leave as a whole
 _OPEN_BYTES = 32 << 20  # what all open blocks together should take; many series get fewer rows each
@@ -67,6 +69,11 @@ REFUSALS: dict[Verdict, type[OutOfOrderError | OutOfBoundsError | DuplicateSampl
     Verdict.DUPLICATE: DuplicateSampleError,
 }
 """The error of each verdict that refuses a sample."""
+
+
+def _kept_rows(rows: int) -> int:
+    """How many of an open block's rows stay open when it is full."""
+    return min(_KEPT_ROWS, rows // _KEPT_SHARE)
 
 
 class TSDB:
@@ -90,7 +97,7 @@ class TSDB:
         self._retention_bytes = retention_bytes
         self._block_rows = block_rows
         span_ms = END_OF_TIME if self._retention_ms is None else self._retention_ms // _RETENTION_PARTS
-        self._sizing = Sizing(self._rows_for, _MERGED_BLOCKS * block_rows, span_ms)
+        self._sizing = Sizing(self._rows_for, _kept_rows, _MERGED_BLOCKS * block_rows, span_ms)
         self._head = Head(self._retention_ms, self._maintain)
         self._series = SeriesTable()
         self._index = Index(self._series)
@@ -347,7 +354,8 @@ class TSDB:
         """
         with self._head.lock:
             epoch, resolved = self.epoch, self._index.resolve(matchers)
-            sources = [table.read(resolved.locate, start_ms, end_ms) for table in self._tables.values()]
+            tables = resolved.among(self._tables.values())
+            sources = [table.read(resolved.locate, start_ms, end_ms) for table in tables]
             sources.append(self._irregular.read(resolved.locate, resolved.ids, start_ms, end_ms))
             histograms = self._histograms.read(resolved.ids, start_ms, end_ms)
         used = [source for source in sources if source.pieces or source.loose]
@@ -465,7 +473,9 @@ class TSDB:
     def _rows_for(self, columns: int) -> int:
         """Rows of a block of so many columns: as many as fit what all open blocks may take together."""
         affordable = _OPEN_BYTES // (8 * max(len(self._series), columns, 1))
-        return min(self._block_rows, max(_LEAST_ROWS, affordable))
+        sealed = self._block_rows
+        longest = sealed + min(_KEPT_ROWS, sealed // (_KEPT_SHARE - 1))
+        return min(longest, max(_LEAST_ROWS, affordable))
 
     def _active(self, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int) -> Ids:
         """int32[N], increasing: selected series with a sample in start_ms <= t <= end_ms."""

@@ -9,9 +9,10 @@ distinct value, and only for values it has not seen.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -34,6 +35,13 @@ _TAIL_LEAST = 1024  # new series before the first level is sorted again, at leas
 _TAIL_SHARE = 8  # and at least this fraction of it
 
 
+class _Layouts(Protocol):
+    def layouts(self) -> Iterator[Layout]: ...
+
+
+Holder = TypeVar("Holder", bound=_Layouts)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Resolved:
     """What a set of matchers selects. ids: int32[S], increasing.  labels: their label sets."""
@@ -41,6 +49,7 @@ class Resolved:
     ids: Ids
     labels: LabelSets
     _located: WeakKeyDictionary[Layout, Located | None] = field(default_factory=WeakKeyDictionary)
+    _holders: dict[int, list[Any]] = field(default_factory=dict)
 
     def locate(self, layout: Layout) -> Located | None:
         """Where in a layout these series are, None where none is; remembered as long as the layout lives."""
@@ -49,6 +58,23 @@ class Resolved:
         except KeyError:
             located = self._located[layout] = layout.locate(self.ids)
             return located
+
+    def among(self, holders: Iterable[Holder]) -> list[Holder]:
+        """Those that may hold samples of these series, remembered until a layout is made.
+
+        holders: all tables of the store, whichever those are when a layout was made last.
+        """
+        found: list[Holder] | None = self._holders.get(Layout.made)
+        if found is None:
+            made = Layout.made
+            found = [
+                holder
+                for holder in holders
+                if any(self.locate(layout) is not None for layout in holder.layouts())
+            ]
+            self._holders.clear()
+            self._holders[made] = found
+        return found
 
 
 class _Postings:

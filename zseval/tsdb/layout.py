@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,8 +20,12 @@ class Layout:
 
     __slots__ = ("__weakref__", "ids")
 
+    made: ClassVar[int] = 0
+    """How many there have been: while it stays, every table has the layouts it had."""
+
     def __init__(self, ids: Ids) -> None:
         self.ids = ids
+        Layout.made += 1
 
     def __len__(self) -> int:
         return len(self.ids)

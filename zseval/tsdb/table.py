@@ -34,10 +34,12 @@ _YOUNG_SHARE = 4  # a block with less than this part of its rows filled is widen
 class Sizing:
     """rows_for: how many rows an open block of so many columns gets.
 
+    kept_rows: how many of an open block's last rows stay open when it is full.
     merged_rows: sealed blocks are joined until they have so many.  merged_ms: but not beyond this span.
     """
 
     rows_for: Callable[[int], int]
+    kept_rows: Callable[[int], int]
     merged_rows: int
     merged_ms: int
 
@@ -158,12 +160,14 @@ class Table:
     def seal(self) -> None:
         """Encode the open block; the next row opens another with its own series only."""
         if self._open is not None:
-            sealed = self._open.seal()
-            if sealed is not None:
-                self.blocks.append(sealed)
-                self._merge()
-                self._head.due_ms = NO_TIME
+            self._add(self._open.seal())
             self._open = None
+
+    def _add(self, sealed: SealedBlock | None) -> None:
+        if sealed is not None:
+            self.blocks.append(sealed)
+            self._merge()
+            self._head.due_ms = NO_TIME
 
     def _merge(self) -> None:
         """Join the newest blocks once they are enough for one of full length: fewer pieces to read."""
@@ -307,7 +311,7 @@ class Table:
         """Admitted samples of distinct series, at the last row's time or later."""
         is_new_row = timestamp_ms != self._last_ms
         if self._open is not None and is_new_row and self._open.is_full:
-            self._roll()
+            self._roll_on()
         if self._open is None:
             self._open = OpenBlock(Layout(place.ids.astype(np.int32)), self._sizing.rows_for(len(place.ids)))
         if place.block is not self._open:
@@ -349,10 +353,25 @@ class Table:
         else:
             self._roll(new)
 
-    def _roll(self, new: Ids | None = None) -> None:
+    def _roll_on(self) -> None:
+        """Seal the open block, which is full, but for its last rows: they begin the next.
+
+        What rules and dashboards ask about is the newest minutes, which need no decoding that way.
+        """
+        block = self._open
+        assert block is not None
+        keep = self._sizing.kept_rows(block.max_rows)
+        if not keep:
+            self._roll(block.layout.ids[:0])
+            return
+        following = block.continued(keep, self._sizing.rows_for(len(block.layout)))
+        self._add(block.seal(keep))
+        self._open = following
+
+    def _roll(self, new: Ids) -> None:
         """Seal the open block and open the next, for the series that had a cell in it and the new ones."""
         self.seal()
         layout = self.blocks[-1].layout
-        if new is not None:
+        if len(new):
             layout = Layout(np.concatenate([layout.ids, new]))
         self._open = OpenBlock(layout, self._sizing.rows_for(len(layout)))
