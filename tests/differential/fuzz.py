@@ -92,7 +92,7 @@ def _chunks(seed: int, count: int) -> Iterator[list[tuple[str, When]]]:
 
 def _times(rng: random.Random) -> tuple[When, When]:
     moment = START_S + 3 + 15 * rng.randrange(10, (END_S - START_S) // 15 + 8)
-    step = rng.choice([45, 60, 90, 150])
+    step = rng.choice([15, 30, 45, 60, 90, 150])
     start = START_S + 3 + 15 * rng.randrange(60)
     return When(moment, moment), When(start, start + step * 20, step)
 

@@ -106,6 +106,16 @@ def _moves_though_pinned(case: Case) -> bool:
     )
 
 
+def _names_two_series(case: Case) -> bool:
+    said = "found duplicate series for the match group"
+    return all(said in answer.get("error", "") for answer in (case.theirs, case.ours))
+
+
+def _few_of_nan(case: Case) -> bool:
+    said = case.theirs.get("error"), case.ours.get("error")
+    return said == ("Scalar value NaN overflows int64", "Parameter value is NaN")
+
+
 def _matches_that_are_dropped(case: Case) -> bool:
     refused = "multiple matches for labels" in case.ours.get("error", "") and "error" not in case.theirs
     return refused and operator(case.expr) in ("==", "!=", "<", "<=", ">", ">=")
@@ -194,6 +204,20 @@ KNOWN_DIFFERENCES: tuple[KnownDifference, ...] = (
         "nothing, as for any number below 1",
         "topk(-Inf, temperature)",
         explains=_few_of_no_whole_number,
+    ),
+    KnownDifference(
+        "the error where `topk` or `bottomk` get NaN",
+        "that it overflows an integer",
+        "that it is NaN",
+        "topk(NaN, temperature)",
+        explains=_few_of_nan,
+    ),
+    KnownDifference(
+        "the two series that the error of an ambiguous match names",
+        "as they come",
+        "in order",
+        "temperature + on (job) temperature",
+        explains=_names_two_series,
     ),
     KnownDifference(
         "`count_values by` over a range",

@@ -1,8 +1,9 @@
 """Why two answers may differ though neither is wrong: a known difference, rounding, a tie.
 
-- Rounding: what goes into the part already differs in its last digits (the difference is then a
-  consequence: a comparison or floor() that tips over), or the part adds and subtracts, and the difference
-  is below 2^-40 of the largest number that goes in (catastrophic cancellation: digits that neither has).
+- Rounding: what goes into the part already differs in its last digits, and the part is one that makes
+  more of that (a comparison or floor() that tips over, a logarithm near 1, the sine of a large number). Or
+  the part adds and subtracts, and the difference is below 2^-40 of the largest number that goes in
+  (catastrophic cancellation: digits that neither has).
 - A tie: topk and bottomk keep another one of several equal values.
 - A row of the known differences between the versions.
 """
@@ -29,6 +30,15 @@ _ROOTED = frozenset({"stddev", "stddev_over_time"})
 _TIED = frozenset({"topk", "bottomk"})
 
 
+_EVEN = frozenset(
+    {"", "and", "or", "unless", "*", "abs", "clamp", "clamp_max", "clamp_min", "sqrt", "deg", "rad"}
+    | {"min", "max", "count", "group", "absent", "label_replace", "label_join", "scalar", "vector", "sort"}
+    | {"min_over_time", "max_over_time", "last_over_time", "count_over_time", "present_over_time"}
+    | {"sort_desc", "timestamp"}
+)
+"""What makes close values of close ones."""
+
+
 def reason(case: Case) -> str | None:
     """In a few words, or None: then somebody has to look into it."""
     known = explanation(case)
@@ -39,15 +49,14 @@ def reason(case: Case) -> str | None:
     name = operator(case.expr)
     if name in _TIED and _ranked(case.theirs) == _ranked(case.ours):
         return "tie"
-    if any(theirs != ours and difference(theirs, ours) is None for theirs, ours in case.inputs):
-        return "rounding of what goes in"
     if name in _ADDING and difference(case.theirs, case.ours, _cancelling(name, case.inputs)) is None:
         return "cancellation"
-    return None
+    rounded = any(theirs != ours and difference(theirs, ours) is None for theirs, ours in case.inputs)
+    return f"rounding of what goes into {name}" if rounded and name not in _EVEN | _ADDING else None
 
 
 def _ranked(answer: Answer) -> list[str]:
-    return sorted(map(str, numbers(answer)))  # as text: NaN equals NaN
+    return sorted(str(value + 0.0) for value in numbers(answer))  # as text: NaN equals NaN; -0 is 0
 
 
 def _cancelling(name: str, inputs: list[tuple[Answer, Answer]]) -> Close:
