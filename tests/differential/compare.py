@@ -20,9 +20,11 @@ Close = Callable[[float, float], bool]
 
 
 def close(theirs: float, ours: float) -> bool:
-    """The same number; NaN is NaN, and infinities have a sign."""
+    """The same number; NaN is NaN, infinities and zeros have a sign."""
     if math.isnan(theirs) or math.isnan(ours):
         return math.isnan(theirs) and math.isnan(ours)
+    if theirs == 0 and ours == 0:
+        return math.copysign(1, theirs) == math.copysign(1, ours)
     return math.isclose(theirs, ours, rel_tol=RELATIVE, abs_tol=1e-300)
 
 

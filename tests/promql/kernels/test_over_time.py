@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -10,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.oracles import over_time as slow
+from tests.oracles.windows import Sample
 from tests.promql.kernels.frames import COUNTS, DECIMALS, WILD, Case, assert_matches, cases, one_series
+from zseval.model.arrays import Mask, Values
 from zseval.promql.kernels import over_time
+from zseval.promql.kernels.windows import Windows
 
 EXACT = [
     "count_over_time",
@@ -34,6 +38,20 @@ ROUNDED = {"avg_over_time": 1e-15, "stddev_over_time": 1e-12, "stdvar_over_time"
 @settings(max_examples=120, deadline=None)
 def test_these_give_the_very_value_of_the_slow_twin(name: str, case: Case) -> None:
     assert_matches(getattr(over_time, name), getattr(slow, name), case)
+
+
+@pytest.mark.parametrize("name", ["max_over_time", "min_over_time", "last_over_time"])
+@given(case=cases(st.sampled_from([0.0, -0.0, -1.0, 1.0])))
+@settings(max_examples=120, deadline=None)
+def test_of_two_zeros_the_first_gives_its_sign(name: str, case: Case) -> None:
+    def signs(w: Windows) -> tuple[Values, Mask | None]:
+        values, present = getattr(over_time, name)(w)
+        return np.copysign(1.0, values), present
+
+    def sign(samples: Sequence[Sample], start: int, end: int) -> float:
+        return math.copysign(1.0, getattr(slow, name)(samples, start, end))
+
+    assert_matches(signs, sign, case)
 
 
 @pytest.mark.parametrize("name", ROUNDED)

@@ -40,7 +40,23 @@ def _best(w: Windows, plain: _Better, past_nan: _Better) -> tuple[Values, Mask |
             size *= 2
         lo, hi = _edges(w, cells, size)
         _put(result, cells, better(take(best, lo), take(best, hi)))
+    _sign_zeros(result, w)
     return result, w.holding(1)
+
+
+def _sign_zeros(result: Values, w: Windows) -> None:
+    """Of zeros that differ in sign, the first in the window counts. result: written to."""
+    series = np.flatnonzero((result == 0).any(axis=1))
+    if len(series) == 0 or not np.signbit(w.values[series]).any():
+        return
+    some, found = w.pick(series), result[series]
+    rows = np.where(
+        some.values == 0, np.arange(some.values.shape[1], dtype=np.intp), some.values.shape[1] - 1
+    )
+    first = np.minimum.accumulate(rows[:, ::-1], axis=1)[:, ::-1]  # [S, T] the first zero from here on
+    zeros = np.take_along_axis(some.values, take(first, some.lo), axis=1)
+    np.copyto(found, zeros, where=(found == 0) & (some.counts > 0))
+    result[series] = found
 
 
 _Cells: TypeAlias = Mask | slice
