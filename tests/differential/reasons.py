@@ -4,7 +4,7 @@
   more of that (a comparison or floor() that tips over, a logarithm near 1, the sine of a large number). Or
   the part adds and subtracts, and the difference is below 2^-40 of the largest number that goes in
   (catastrophic cancellation: digits that neither has).
-- A tie: topk and bottomk keep another one of several equal values.
+- A tie: topk and bottomk keep another one of several equal values, min and max another zero.
 - A row of the known differences between the versions.
 """
 
@@ -49,10 +49,16 @@ def reason(case: Case) -> str | None:
     name = operator(case.expr)
     if name in _TIED and _ranked(case.theirs) == _ranked(case.ours):
         return "tie"
+    if name in ("min", "max") and difference(case.theirs, case.ours, _equal) is None:
+        return "tie of 0 and -0"
     if name in _ADDING and difference(case.theirs, case.ours, _cancelling(name, case.inputs)) is None:
         return "cancellation"
     rounded = any(theirs != ours and difference(theirs, ours) is None for theirs, ours in case.inputs)
     return f"rounding of what goes into {name}" if rounded and name not in _EVEN | _ADDING else None
+
+
+def _equal(theirs: float, ours: float) -> bool:
+    return theirs == ours or close(theirs, ours)
 
 
 def _ranked(answer: Answer) -> list[str]:

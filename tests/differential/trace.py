@@ -73,9 +73,12 @@ def trace(peers: Peers, expr: str, when: When) -> Case | None:
     case = _smallest(peers, expr, when)
     if case is None or when.step == 0:
         return case
-    time = first_time(case.theirs, case.ours)
+    first = first_time(case.theirs, case.ours)
+    steps = int((when.end - when.start) / when.step) + 1
+    times = [when.start + number * when.step for number in range(steps)] if first is None else [first]
     moment = case.text.replace("start()", str(when.start)).replace("end()", str(when.end))
-    return (None if time is None else _smallest(peers, moment, When(time, time))) or case
+    found = (_smallest(peers, moment, When(time, time)) for time in times)
+    return next((each for each in found if each is not None), case)
 
 
 def ours_of(peers: Peers, expr: str, when: When) -> Answer:

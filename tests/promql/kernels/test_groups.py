@@ -42,6 +42,16 @@ def test_an_aggregate_of_anything_is_that_of_the_slow_twin(op: str, matrix: Matr
     _check(op, matrix, ROUNDING.get(op, 0.0))
 
 
+@pytest.mark.parametrize("op", ["min", "max"])
+@given(matrix=matrices(st.sampled_from([0.0, -0.0, -1.0, 1.0])))
+@settings(max_examples=150, deadline=None)
+def test_of_two_zeros_the_first_gives_its_sign(op: str, matrix: Matrix) -> None:
+    values, _ = aggregate(op, matrix.values, matrix.present, matrix.groups, matrix.count)
+    for group, step, _, cells in matrix.cells():
+        if cells:
+            assert math.copysign(1, values[group, step]) == math.copysign(1, SLOW[op](cells)), cells
+
+
 @pytest.mark.parametrize("op", ["stdvar", "stddev"])
 @given(matrix=matrices(st.sampled_from([1.7e308, -1e308, 2e300, 1e160, 5.0, math.inf, math.nan])))
 @settings(max_examples=150, deadline=None)

@@ -286,9 +286,24 @@ def _extreme(better: np.ufunc) -> Callable[[_Input], Values]:
         for chunk in given.chunks():
             best = chunk.reduce(better, chunk.filled(np.nan))
             result[chunk.groups] = better(result[chunk.groups], best)
+        _sign_zeros(result, given)
         return result
 
     return reduce
+
+
+def _sign_zeros(result: Values, given: _Input) -> None:
+    """Of zeros that differ in sign, the first of the group counts. result: float64[N, K], written to."""
+    zero = result == 0
+    if not zero.any() or not np.signbit(given.values).any():
+        return
+    group, step = np.nonzero(zero)
+    for batch, samples in given.samples(group, step):
+        found = result[group[batch], step[batch]]
+        for value in reversed(samples):
+            live = slice(len(value))
+            found[live] = np.where(value == 0, value, found[live])
+        result[group[batch], step[batch]] = found
 
 
 def _count(given: _Input) -> Values:
