@@ -40,7 +40,7 @@ def cells_of(values: Values, *, sealed: bool) -> Cells:
     count = len(values)
     if not sealed:
         nothing = np.zeros(count, dtype=np.bool_)
-        return OpenCells(values, nothing, nothing)
+        return OpenCells.of(values, nothing, nothing)
     times = np.arange(values.shape[1], dtype=np.int64) * 15_000
     return SealedBlock.of(Layout(np.arange(count, dtype=np.int32)), times, values).cells
 

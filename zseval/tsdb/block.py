@@ -35,6 +35,11 @@ class OpenCells:
     values: Values
     absent: Mask
     stale: Mask
+    is_full: bool
+
+    @classmethod
+    def of(cls, values: Values, absent: Mask, stale: Mask) -> OpenCells:
+        return cls(values, absent, stale, not (absent.any() or stale.any()))
 
     def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
         out[:] = self.values[columns, lo:hi]
@@ -64,10 +69,11 @@ class OpenCells:
 class SealedCells:
     """Encoded columns as Cells."""
 
-    __slots__ = ("_strips", "encoded")
+    __slots__ = ("_strips", "encoded", "is_full")
 
     def __init__(self, encoded: Columns) -> None:
         self.encoded = encoded
+        self.is_full = not (len(encoded.absent) or len(encoded.stale))
         self._strips = GroupStrips(encoded.groups, encoded.rows)
 
     def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
@@ -174,7 +180,7 @@ class OpenBlock:
     layout: the columns in use.  rows: how many are filled, the last perhaps still in part.
     """
 
-    __slots__ = ("_absent", "_stale", "_times", "_values", "_written", "layout", "rows")
+    __slots__ = ("_absent", "_seen", "_stale", "_times", "_values", "_written", "layout", "rows")
 
     def __init__(self, layout: Layout, rows: int) -> None:
         used = len(layout)
@@ -186,6 +192,7 @@ class OpenBlock:
         self._absent: Mask = np.zeros(capacity, dtype=np.bool_)
         self._stale: Mask = np.zeros(capacity, dtype=np.bool_)
         self._written = 0  # cells of the last row
+        self._seen: OpenCells | None = None  # what could be read since the last change
 
     @property
     def times(self) -> Times:
@@ -221,6 +228,7 @@ class OpenBlock:
 
     def begin_row(self, timestamp_ms: int) -> None:
         """The next cells are written at this time."""
+        self._seen = None
         self._note_gaps(self._absent)
         self._times[self.rows] = timestamp_ms
         self.rows += 1
@@ -228,6 +236,7 @@ class OpenBlock:
 
     def write(self, columns: Rows | slice, values: Values, *, has_stale: bool) -> None:
         """Cells of the last row that are still absent."""
+        self._seen = None
         self._values[columns, self.rows - 1] = values
         self._written += len(values)
         if has_stale:
@@ -235,12 +244,14 @@ class OpenBlock:
 
     def add_columns(self, ids: Ids, *, earlier_rows: int) -> None:
         """Give spare columns to new series; there must be enough."""
+        self._seen = None
         used = len(self.layout)
         self.layout = Layout(np.concatenate([self.layout.ids, ids]))
         self._absent[used : used + len(ids)] = earlier_rows > 0
 
     def widen(self, ids: Ids, *, earlier_rows: int, rows: int) -> None:
         """The same for more series than there are spare columns: new arrays, with room for `rows` rows."""
+        self._seen = None
         used, added = len(self.layout), len(ids)
         wider = OpenBlock(Layout(np.concatenate([self.layout.ids, ids])), max(rows, self.rows))
         wider._times[: self.rows] = self.times
@@ -253,10 +264,12 @@ class OpenBlock:
 
     def cells(self) -> OpenCells:
         """What can be read now."""
-        used = len(self.layout)
-        absent = self._absent[:used].copy()
-        self._note_gaps(absent)
-        return OpenCells(self._values, absent, self._stale[:used].copy())
+        if self._seen is None:
+            used = len(self.layout)
+            absent = self._absent[:used].copy()
+            self._note_gaps(absent)
+            self._seen = OpenCells.of(self._values, absent, self._stale[:used].copy())
+        return self._seen
 
     def seal(self, keep: int = 0) -> SealedBlock | None:
         """All rows but the last `keep`, encoded, without the columns none of them wrote; None for nothing."""

@@ -124,10 +124,11 @@ def _matrix_frames(rows: Rows, pieces: list[Piece]) -> Iterator[Frame]:
     cells = _stretches(rows, pieces)
     times = pieces[0].times if len(pieces) == 1 else np.concatenate([piece.times for piece in pieces])
     doubtful = np.zeros(len(rows), dtype=np.bool_)
-    for part in cells.parts:
+    gappy_parts = [part for part in cells.parts if not part.cells.is_full]
+    for part in gappy_parts:
         doubtful |= part.cells.may_be_absent(part.columns)
         doubtful |= part.cells.may_be_stale(part.columns)
-    if not doubtful.any():
+    if not gappy_parts or not doubtful.any():
         yield Frame(rows, times, cells, None, has_stale=False)
         return
     clean, rest = np.flatnonzero(~doubtful), np.flatnonzero(doubtful)

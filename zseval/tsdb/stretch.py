@@ -30,6 +30,11 @@ class Cells(Protocol):
         """The same as an array of its own or, where possible, a view."""
         ...
 
+    @property
+    def is_full(self) -> bool:
+        """True only if no cell is absent or a staleness marker."""
+        ...
+
     def may_be_absent(self, columns: Rows) -> Mask:
         """bool[n], False where a column surely has no absent cell."""
         ...

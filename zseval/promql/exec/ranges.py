@@ -42,9 +42,10 @@ class RangeVector:
 
     ends: int64[K], ms.  width: ms.  drop_name: as in Vector.  starts: start times of samples, if any.
     histograms: as in Selection.  reach: of an anchored or smoothed range, whose windows are wider.
+    span: all windows are in (span[0], span[1]], ms; None where there is no step.
     """
 
-    __slots__ = ("drop_name", "ends", "frames", "histograms", "labels", "reach", "starts", "width")
+    __slots__ = ("drop_name", "ends", "frames", "histograms", "labels", "reach", "span", "starts", "width")
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class RangeVector:
         self.frames = frames
         self.ends = ends
         self.width = width
+        self.span = (int(ends.min()) - width, int(ends.max())) if len(ends) else None
         self.drop_name = drop_name
         self.starts = starts
         self.histograms = histograms
@@ -138,10 +140,12 @@ def trimmed(frame: Frame, vector: RangeVector) -> Frame:
 
     A read may be longer than this vector needs: selectors share reads.
     """
-    if not frame.is_dense or len(vector.ends) == 0:
+    if not frame.is_dense or vector.span is None:
         return frame
-    first = int(np.searchsorted(frame.times, vector.ends.min() - np.int64(vector.width), side="right"))
-    last = int(np.searchsorted(frame.times, vector.ends.max(), side="right"))
+    times, (begin, end) = frame.times, vector.span
+    if len(times) and times[0] > begin and times[-1] <= end:
+        return frame
+    first, last = (int(place) for place in times.searchsorted(vector.span, side="right"))
     if last - first == len(frame.times):
         return frame
     return frame.between(first, max(first, last))
