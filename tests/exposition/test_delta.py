@@ -214,6 +214,24 @@ def test_a_line_that_lost_its_series_is_broken(line: bytes) -> None:
         parser.parse(b"a 1\n" + line + b"\n")
 
 
+def test_a_series_keeps_its_slot_after_many_pages_alike() -> None:
+    parser = DeltaParser(Format.TEXT)
+    first = parser.parse(text("a 1", "b 1"))
+    with pytest.raises(BrokenBodyError):
+        parser.parse(text("a 1", "b 1", "c 1", "d x"))
+    for value in range(10):
+        assert parser.parse(text("a 1", f"b {value}")).slots is first.slots
+    page = parser.parse(text("c 1", "b 1", "a 1"))
+    assert page.slots.tolist()[1:] == first.slots.tolist()[::-1]
+    assert page.new == {int(page.slots[0]): {"__name__": "c"}}
+    for value in range(10):
+        last = parser.parse(text("c 1", f"b {value}", "a 1"))
+    assert last.slots is page.slots
+    with pytest.raises(BrokenBodyError):
+        parser.parse(text("c 1", "b x", "a 1"))
+    assert parser.parse(text("b 1", "c 1")).slots.tolist() == page.slots.tolist()[1::-1]
+
+
 def test_bounds_follow_the_type_a_series_was_first_seen_under() -> None:
     parser = DeltaParser(Format.TEXT)
     page = parser.parse(text("# TYPE a histogram", 'a_bucket{le="1"} 1'))

@@ -39,6 +39,7 @@ from zseval.model.metadata import Metadata, MetricType
 __all__ = ["NO_TIMESTAMP", "BrokenBodyError", "DeltaParser", "Page"]
 
 _BLANKS = b" \t"
+_CALM = 3  # pages
 # Of these characters float() makes what strconv.ParseFloat makes, but for signed NaNs and what is too large;
 # neither comes out finite.
 _PLAIN = b"0123456789.eE+-\n"
@@ -147,7 +148,8 @@ class DeltaParser:
         self._describes = describe
         self._dialect = _DIALECTS[format]
         self._openmetrics = format is Format.OPENMETRICS
-        self._slot_of: dict[bytes, int] = {}  # by prefix
+        self._slot_of: dict[bytes, int] = {}  # by prefix; empty while pages only change in values
+        self._calm = 0  # pages in a row that did
         self._prefix_of: list[bytes] = []
         self._kind_of: list[MetricType] = []  # of the TYPE line in force when the series was first seen
         self._unit_of: list[str] = []  # as well
@@ -165,7 +167,11 @@ class DeltaParser:
         """The samples of a body. Raises BrokenBodyError; the next is then compared with the last good one."""
         lines = body.split(b"\n")
         try:
-            return self._changes(lines) or self._walk_lines(lines)
+            page = self._changes(lines)
+            if page is not None:
+                self._rest()
+                return page
+            return self._walk_lines(lines)
         except _NotByLines:
             return self._walk_entries(body)
 
@@ -190,6 +196,17 @@ class DeltaParser:
             if isinstance(entry, Sample):
                 return entry
         raise _NotByLines
+
+    def _rest(self) -> None:
+        """Let go of what only the slower ways need, once they are not needed for some pages in a row."""
+        self._calm += 1
+        if self._calm == _CALM:
+            self._slot_of = {}
+
+    def _wake(self) -> None:
+        if self._calm >= _CALM:
+            self._slot_of = {prefix: slot for slot, prefix in enumerate(self._prefix_of) if prefix}
+        self._calm = 0
 
     # The fast way: the same series on the same lines.
 
@@ -257,9 +274,15 @@ class DeltaParser:
     # The slower way: lines looked up by their prefix.
 
     def _walk_lines(self, lines: list[bytes]) -> Page:
+        self._wake()
         prefixes = [line[: line.rfind(b" ") + 1] for line in lines]
-        slot_of = self._slot_of
-        walk = _Walk(prefixes, [slot_of.get(prefix, -1) for prefix in prefixes])
+        slot_of, prefix_of = self._slot_of, self._prefix_of
+        slots = [slot_of.get(prefix, -1) for prefix in prefixes]
+        # Of a prefix that is known, the one object that is kept anyway.
+        prefixes = [
+            prefix if slot < 0 else prefix_of[slot] for prefix, slot in zip(prefixes, slots, strict=True)
+        ]
+        walk = _Walk(prefixes, slots)
         try:
             self._look_at_others(lines, walk)
             rows = np.array(walk.slots, dtype=np.intp)
@@ -374,6 +397,7 @@ class DeltaParser:
     # The slowest way: the body as a whole, by the strict parser.
 
     def _walk_entries(self, body: bytes) -> Page:
+        self._wake()
         walk = _Walk([], [])
         before: list[Sample] = []
         try:
@@ -419,6 +443,7 @@ class DeltaParser:
         """Forget the slots that a body with an error made."""
         for slot in walk.new:
             del self._slot_of[self._prefix_of[slot]]
+            self._prefix_of[slot] = b""
             self._free.append(slot)
 
     # What a walk found becomes the state to compare the next body with.
