@@ -262,6 +262,15 @@ class OpenBlock:
         self._times, self._values = wider._times, wider._values
         self._absent, self._stale = wider._absent, wider._stale
 
+    def lengthen(self, rows: int) -> None:
+        """Room for `rows` rows, more than there are: new arrays; what was handed out stays as it was."""
+        times: Times = np.zeros(rows, dtype=np.int64)
+        times[: self.rows] = self.times
+        values: Values = np.empty((len(self._values), rows), dtype=np.float64)
+        values[:, : self.rows] = self._values[:, : self.rows]
+        values[:, self.rows :] = ABSENT_NAN
+        self._times, self._values = times, values
+
     def cells(self) -> OpenCells:
         """What can be read now."""
         if self._seen is None:

@@ -27,6 +27,7 @@ __all__ = ["Sizing", "Table"]
 
 _PLACED_TIMES = 4  # remembered ids arrays together may name so many times the columns; a rule group has many
 _PLACED_LEAST = 4096  # or so many, in a narrow table
+_FIRST_ROWS = 16  # room that a block begins with; it doubles until the block has all the rows it may have
 _YOUNG_SHARE = 4  # a block with less than this part of its rows filled is widened rather than sealed
 
 
@@ -311,9 +312,9 @@ class Table:
         """Admitted samples of distinct series, at the last row's time or later."""
         is_new_row = timestamp_ms != self._last_ms
         if self._open is not None and is_new_row and self._open.is_full:
-            self._roll_on()
+            self._lengthen_or_roll(self._open)
         if self._open is None:
-            self._open = OpenBlock(Layout(place.ids.astype(np.int32)), self._sizing.rows_for(len(place.ids)))
+            self._open = self._opened(Layout(place.ids.astype(np.int32)))
         if place.block is not self._open:
             place.columns = _slice_of(self._columns(place.ids, is_new_row=is_new_row))
             place.block = self._open
@@ -347,11 +348,23 @@ class Table:
         earlier_rows = block.rows if is_new_row else block.rows - 1
         if len(new) <= block.spare:
             block.add_columns(new, earlier_rows=earlier_rows)
-        elif block.rows * _YOUNG_SHARE <= block.max_rows:
+        elif block.rows * _YOUNG_SHARE <= self._sizing.rows_for(len(block.layout)):
             rows = self._sizing.rows_for(len(block.layout) + len(new))
-            block.widen(new, earlier_rows=earlier_rows, rows=rows)
+            block.widen(new, earlier_rows=earlier_rows, rows=min(rows, max(_FIRST_ROWS, block.max_rows)))
         else:
             self._roll(new)
+
+    def _opened(self, layout: Layout) -> OpenBlock:
+        # Not at once with room for all rows: while sources appear, that would be worked out for too few of them,
+        # and an open block is resident from its first row.
+        return OpenBlock(layout, min(_FIRST_ROWS, self._sizing.rows_for(len(layout))))
+
+    def _lengthen_or_roll(self, block: OpenBlock) -> None:
+        rows = self._sizing.rows_for(len(block.layout))
+        if block.rows < rows:
+            block.lengthen(min(rows, 2 * block.rows))
+        else:
+            self._roll_on()
 
     def _roll_on(self) -> None:
         """Seal the open block, which is full, but for its last rows: they begin the next.
@@ -364,7 +377,8 @@ class Table:
         if not keep:
             self._roll(block.layout.ids[:0])
             return
-        following = block.continued(keep, self._sizing.rows_for(len(block.layout)))
+        rows = min(self._sizing.rows_for(len(block.layout)), max(_FIRST_ROWS, 2 * keep))
+        following = block.continued(keep, rows)
         self._add(block.seal(keep))
         self._open = following
 
@@ -374,4 +388,4 @@ class Table:
         layout = self.blocks[-1].layout
         if len(new):
             layout = Layout(np.concatenate([layout.ids, new]))
-        self._open = OpenBlock(layout, self._sizing.rows_for(len(layout)))
+        self._open = self._opened(layout)
