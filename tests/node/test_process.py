@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from zseval.metrics import Registry
-from zseval.node.process import watch_process
+from zseval.node.process import give_back_memory, watch_process
 
 
 def _read(registry: Registry) -> dict[str, float]:
@@ -41,3 +41,17 @@ def test_without_proc_what_the_system_calls_say_remains(tmp_path: Path) -> None:
     registry = Registry()
     watch_process(registry, tmp_path)
     assert set(_read(registry)) == {"process_cpu_seconds_total", "process_max_fds"}
+
+
+def test_memory_that_was_freed_is_given_back() -> None:
+    pieces = [bytes(1 << 16) for _ in range(1600)]  # too small to be mapped one by one
+    kept = pieces[::100]
+    held = _resident_bytes()
+    pieces.clear()
+    give_back_memory()
+    assert held - _resident_bytes() > 50 << 20
+    assert len(kept) == 16
+
+
+def _resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

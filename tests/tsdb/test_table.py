@@ -10,6 +10,7 @@ from zseval.model.staleness import ABSENT_NAN, is_absent
 from zseval.tsdb.block import OpenBlock
 from zseval.tsdb.db import TSDB
 from zseval.tsdb.layout import Layout
+from zseval.tsdb.table import Sizing
 
 FOREVER = (-(2**62), 2**62)
 
@@ -71,6 +72,35 @@ def test_many_series_get_blocks_of_few_rows() -> None:
     assert db._rows_for(1000) == 144
     assert 16 <= db._rows_for(100_000) < 60
     assert db._rows_for(10**7) == 16
+
+
+def test_an_open_block_gets_its_room_by_and_by_and_earlier_reads_stay_true() -> None:
+    db = TSDB(None)
+    ids, table = db.resolve(names(100)), db.table("t")
+    sizes, reads = [], []
+    for row in range(120):
+        table.append_row(row, ids, np.full(100, float(row)), epoch=db.epoch)
+        if row in (0, 16, 100):
+            sizes.append(table.open_bytes)
+            reads.append(db.select([], -1, row))
+    assert sizes[0] * 6 < sizes[2]
+    assert sizes[0] < sizes[1] < sizes[2]
+    for read, row in zip(reads, (0, 16, 100), strict=True):
+        assert read.frames[0].values[0].tolist() == list(range(row + 1))
+    assert table.sealed_count == 0
+
+
+def test_short_blocks_are_joined_to_half_the_length_and_these_to_the_whole() -> None:
+    db = TSDB(None)
+    db._sizing = Sizing(lambda _columns: 2, merged_rows=12, merged_ms=1000)
+    ids, table = db.resolve(names(3)), db.table("t")
+    counts = []
+    for row in range(13):
+        table.append_row(row, ids, np.full(3, float(row)), epoch=db.epoch)
+        if row and row % 2 == 0:
+            counts.append([block.rows for block in table.blocks])
+    assert counts == [[2], [2, 2], [6], [6, 2], [6, 2, 2], [12]]
+    assert db.select([], -1, 99).frames[0].values[0].tolist() == list(range(13))
 
 
 def test_a_block_knows_which_columns_may_have_gaps() -> None:

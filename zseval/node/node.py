@@ -35,7 +35,7 @@ from zseval.model.alert import Alert
 from zseval.model.duration import DurationError, format_duration, parse_duration
 from zseval.node import views
 from zseval.node.options import NODE_FEATURES, NodeOptions, effective_config, max_exemplars
-from zseval.node.process import watch_process
+from zseval.node.process import give_back_memory, watch_process
 from zseval.node.rule_loops import RuleLoops
 from zseval.node.snapshot import Snapshot, Transition
 from zseval.notify.manager import NotifierManager
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 __all__ = ["Node"]
 
 _RETENTION = "15d"
+_LOOKS_A_TRIM, _FIRST_TRIM = 60, 15  # once the first pages were read, and each minute from there on
 _LOOK_AT_CLOCK_S = 1.0  # a step is noticed within so much; samples until then bear the time before it
 
 _log = logging.getLogger(__name__)
@@ -303,8 +304,12 @@ class Node:
     # The clock
 
     async def _watch_clock(self) -> None:
+        looks = 0
         while True:
             await self._clock.sleep(_LOOK_AT_CLOCK_S)
+            looks += 1
+            if looks % _LOOKS_A_TRIM == _FIRST_TRIM:
+                give_back_memory()
             try:
                 if self._clock.step_ms():
                     await self._follow_clock()

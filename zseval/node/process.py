@@ -7,16 +7,39 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from zseval.metrics import Registry
 
-__all__ = ["watch_process"]
+__all__ = ["give_back_memory", "watch_process"]
 
 _PROC = Path("/proc/self")
 _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _STARTED_FIELD = 19  # starttime of /proc/self/stat, counted from the state after the command's name
+
+
+def give_back_memory() -> None:
+    """Hand the system the memory that was freed but is still held, where the C library can (glibc).
+
+    It keeps what lies between pieces in use, some tenth of a node's memory. A call takes a millisecond.
+    """
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)
+
+
+@cache
+def _malloc_trim() -> Callable[[int], int] | None:
+    import ctypes  # numpy has loaded it already
+
+    try:
+        trim: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):
+        return None
+    return trim
 
 
 def watch_process(registry: Registry, proc: Path = _PROC) -> None:
