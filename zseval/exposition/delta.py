@@ -277,12 +277,12 @@ class DeltaParser:
         self._wake()
         prefixes = [line[: line.rfind(b" ") + 1] for line in lines]
         slot_of, prefix_of = self._slot_of, self._prefix_of
-        slots = [slot_of.get(prefix, -1) for prefix in prefixes]
+        known = [slot_of.get(prefix, -1) for prefix in prefixes]
         # Of a prefix that is known, the one object that is kept anyway.
         prefixes = [
-            prefix if slot < 0 else prefix_of[slot] for prefix, slot in zip(prefixes, slots, strict=True)
+            prefix if slot < 0 else prefix_of[slot] for prefix, slot in zip(prefixes, known, strict=True)
         ]
-        walk = _Walk(prefixes, slots)
+        walk = _Walk(prefixes, known)
         try:
             self._look_at_others(lines, walk)
             rows = np.array(walk.slots, dtype=np.intp)
