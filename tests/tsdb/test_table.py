@@ -92,7 +92,7 @@ def test_an_open_block_gets_its_room_by_and_by_and_earlier_reads_stay_true() -> 
 
 def test_short_blocks_are_joined_to_half_the_length_and_these_to_the_whole() -> None:
     db = TSDB(None)
-    db._sizing = Sizing(lambda _columns: 2, merged_rows=12, merged_ms=1000)
+    db._sizing = Sizing(lambda _columns: 2, lambda _rows: 0, merged_rows=12, merged_ms=1000)
     ids, table = db.resolve(names(3)), db.table("t")
     counts = []
     for row in range(13):
