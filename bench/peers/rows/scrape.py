@@ -147,7 +147,7 @@ def _check(servers: list[Server], shape: Shape) -> None:
 
 
 def _count(server: Server) -> int:
-    query = 'count(count_over_time({job="pages",handler!=""}[2m]))'  # a scrape may be late on a busy machine
+    query = 'count(last_over_time({job="pages",handler!=""}[2m]))'  # a scrape may be late on a busy machine
     answer = server.client.get("/api/v1/query", query=query)
     result = answer.data()["result"]
     return int(result[0]["value"][1]) if result else 0
