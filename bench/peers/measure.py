@@ -14,10 +14,11 @@ from bench.peers.servers import PROMETHEUS, VICTORIA, ZSEVAL, Server
 __all__ = ["Say", "check", "latencies", "summary", "timed"]
 
 Say = Callable[[str], None]
+_FEW = 0.01  # of the values on rough data
 _MOST, _ENOUGH_S = 5, 1.5  # requests of a round to each server: more where the slowest is quick
 
 
-def check(question: Question, servers: Sequence[Server], end_s: float) -> str:
+def check(question: Question, servers: Sequence[Server], end_s: float, *, rough: bool = False) -> str:
     """Compare the answers. Returns a line that says how they agree; raises Disagreement."""
     answers = {server.name: question.ask(server.client, end_s).data() for server in servers}
     words = []
@@ -30,20 +31,23 @@ def check(question: Question, servers: Sequence[Server], end_s: float) -> str:
             found,
             f"{question.expr} on {name}",
             exact=is_exact,
-            values=is_exact or question.same,
+            values=is_exact or (question.same and not rough),
             chosen=question.chosen and not is_exact,
+            few=_FEW if rough else 0.0,
         )
         words.append(f"{name}: {found.series} series, {found.shared:.1%} shared, apart {found.apart:.1e}")
     return "; ".join(words)
 
 
-def timed(question: Question, servers: Sequence[Server], end_s: float, rounds: int) -> Case:
+def timed(
+    question: Question, servers: Sequence[Server], end_s: float, rounds: int, *, rough: bool = False
+) -> Case:
     """Milliseconds of a whole request, and of CPU, on each server: in each round the best of a few requests.
 
     The best, since other work on the machine only ever adds. Each request asks for times a second earlier, so
     that an answer kept from the one before is of no use.
     """
-    note = check(question, servers, end_s)
+    note = check(question, servers, end_s, rough=rough)
     repeats = _repeats(question, servers, end_s)
     samples: dict[str, list[float]] = {server.name: [] for server in servers}
     cpu: dict[str, list[float]] = {server.name: [] for server in servers}

@@ -87,3 +87,12 @@ def test_metric_names_can_be_left_out() -> None:
 def test_instant_vectors_are_compared_as_well() -> None:
     data = {"resultType": "vector", "result": [{"metric": {"a": "b"}, "value": [15, "1"]}]}
     require(compare(data, data), "x", exact=True, values=True)
+
+
+def test_few_values_may_differ_where_that_is_allowed() -> None:
+    many = {15 * step: "1" for step in range(1, 101)}
+    found = compare(matrix(({}, many)), matrix(({}, {**many, 15: "2"})))
+    assert found.differing == 0.01
+    require(found, "x", exact=True, values=True, few=0.01)
+    with pytest.raises(Disagreement, match=r"values differ by 0\.5 of their size, 1\.00% of them"):
+        require(found, "x", exact=True, values=True, few=0.009)

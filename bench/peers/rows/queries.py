@@ -37,7 +37,7 @@ def measure_queries(context: Context, scale: int, wanted: frozenset[str]) -> Ite
 def measure_hostile(context: Context, scale: int) -> list[Case]:
     """The range queries on data with gaps, resets and churn."""
     with context.filled(scale, rough=True) as (servers, end_s):
-        return [_said(context, timed(each, servers, end_s, context.pairs)) for each in RANGE]
+        return [_said(context, timed(each, servers, end_s, context.pairs, rough=True)) for each in RANGE]
 
 
 def _said(context: Context, case: Case) -> Case:
