@@ -2,8 +2,9 @@
 
 With Prometheus an answer has to agree in every series, timestamp and value, the last within 1e-9 of its
 size; on data with resets, but for few points: where a counter would reach 0 within the window, 2.42 and 3.x
-extrapolate differently. VictoriaMetrics means something else by rate and its kin, looks further back, and keeps some metric
-names: there the series have to be the same, the points almost all, and the values where it means the same.
+extrapolate differently. VictoriaMetrics means something else by rate and its kin, looks further back, and
+keeps some metric names: there the series have to be the same, the points almost all, and the values where it
+means the same.
 """
 
 from __future__ import annotations
