@@ -10,6 +10,7 @@ import argparse
 import datetime
 import os
 import platform
+import re
 import signal
 import sys
 import tempfile
@@ -107,7 +108,9 @@ def _load() -> str:
 
 
 def _command() -> str:
-    return " ".join(["python -m bench.peers", *sys.argv[1:]])
+    """As somebody else would repeat it: where the figures are kept is no part of it."""
+    words = re.sub(r"--(no-)?write ?|--results[= ]\S+ ?", "", " ".join(sys.argv[1:]))
+    return f"python -m bench.peers {words}".strip()
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

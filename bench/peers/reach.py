@@ -165,7 +165,7 @@ REACHES = (
         "instant-100k-prometheus", "instant queries, 100,000 series held", PROMETHEUS, "instant", 0.2, _K100
     ),
     Reach("instant-100k-victoria", "the same", VICTORIA, "instant", 0.25, _K100),
-    Reach("tiny", "tiny queries (20 series) over HTTP, p50 and p99", PROMETHEUS, "tiny", 1.5, _K10),
+    Reach("tiny", "tiny queries (20 series) over HTTP, p50 and p99", PROMETHEUS, "tiny", 1.5, _K10, each=1.5),
     Reach(
         "rules-zerostate-prometheus",
         "ZeroState's 25 rules, CPU per evaluation",
@@ -222,10 +222,18 @@ REACHES = (
     Reach(
         "scrape-10k-victoria", "the same, vmagent and storage", VICTORIA, "scrape", 0.15, cases=_TEN_THOUSAND
     ),
-    Reach("memory-1k", "resident memory, 1 h at 15 s of 1,000 series", PROMETHEUS, "memory", 1.3, 1_000),
-    Reach("memory-10k", "of 10,000 series", PROMETHEUS, "memory", 0.65, _K10),
-    Reach("memory-100k", "of 100,000 series", PROMETHEUS, "memory", 0.3, _K100),
-    Reach("memory-100k-victoria", "of 100,000 series", VICTORIA, "memory", 0.75, _K100),
+    Reach(
+        "memory-1k",
+        "resident memory, 1 h at 15 s of 1,000 series",
+        PROMETHEUS,
+        "memory",
+        1.3,
+        1_000,
+        each=1.3,
+    ),
+    Reach("memory-10k", "of 10,000 series", PROMETHEUS, "memory", 0.65, _K10, each=0.65),
+    Reach("memory-100k", "of 100,000 series", PROMETHEUS, "memory", 0.3, _K100, each=0.3),
+    Reach("memory-100k-victoria", "of 100,000 series", VICTORIA, "memory", 0.75, _K100, each=0.75),
     Reach("bytes", "bytes a sample in sealed blocks", PROMETHEUS, "bytes", 0.8),
     Reach("start", "start to /-/ready, empty", IMPORTS, "start", 1.3),
     Reach(
