@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from zseval.cli.main import main
-from zseval.cli.run import add_arguments, options_of
+from zseval.cli.run import add_arguments, options_of, settle
 from zseval.node.options import DEFAULT_TARGET, NodeOptions
 
 RULES = """\
@@ -183,3 +184,14 @@ def _asked_to_stop(times: int) -> int:
 def test_an_interrupt_ends_a_node_cleanly_and_a_second_one_at_once() -> None:
     assert _asked_to_stop(times=1) == 0
     assert _asked_to_stop(times=2) == 130
+
+
+def test_the_garbage_collector_works_once_a_node_runs() -> None:
+    gc.disable()
+    try:
+        settle()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        gc.enable()

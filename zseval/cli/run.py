@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import re
@@ -23,7 +24,7 @@ from zseval.node.snapshot import Transition
 if TYPE_CHECKING:
     from zseval.node.node import Node
 
-__all__ = ["add_arguments", "run", "watch"]
+__all__ = ["add_arguments", "run", "settle", "watch"]
 
 _EPILOG = f"""\
 examples:
@@ -132,7 +133,14 @@ def run(args: argparse.Namespace) -> int:
         from zseval.cli.once import run_once
 
         return asyncio.run(run_once(options))
+    gc.disable()  # hundreds of modules are about to be imported, and nothing of that is garbage
     return asyncio.run(_serve(options, live=live))
+
+
+def settle() -> None:
+    """What start-up made stays to the end: the garbage collector need not look at it again."""
+    gc.freeze()
+    gc.enable()
 
 
 def _log_level(args: argparse.Namespace, *, live: bool) -> str:
@@ -197,6 +205,7 @@ async def _serve(options: NodeOptions, *, live: bool) -> int:
 
     loop.add_signal_handler(signal.SIGHUP, reload)
     async with node:
+        settle()
         node.on_quit = stop.set
         if live:
             await watch(f"zseval {node.address}".strip(), node, history, stop)
