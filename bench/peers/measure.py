@@ -14,7 +14,7 @@ from bench.peers.servers import PROMETHEUS, VICTORIA, ZSEVAL, Server
 __all__ = ["Say", "check", "latencies", "summary", "timed"]
 
 Say = Callable[[str], None]
-_FEW = 0.1  # of the values on rough data: ten targets restart, each in twenty windows
+_FEW = 0.3  # of the values on rough data: ten targets restart, each in twenty windows, and maxima of them
 _MOST, _ENOUGH_S = 5, 1.5  # requests of a round to each server: more where the slowest is quick
 
 
