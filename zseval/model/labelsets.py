@@ -8,7 +8,7 @@ labels where their columns of codes are equal.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import orjson
@@ -17,7 +17,7 @@ from zseval.model.arrays import Ids, Rows
 from zseval.model.labels import METADATA_LABELS, Labels
 from zseval.model.symbols import Symbols, SymbolTable
 
-__all__ = ["Grouping", "LabelSets", "distinct", "factorize"]
+__all__ = ["FEW_SETS", "Grouping", "LabelSets", "distinct", "factorize"]
 
 _SPREAD, _SPREAD_LEAST = 8, 4096  # symbols a column may span, for counting to pay
 
@@ -45,6 +45,7 @@ class LabelSets:
     names: tuple[str, ...]
     codes: Ids
     symbols: SymbolTable
+    _few: list[list[bytes]] = field(default_factory=list, init=False, repr=False)  # as JSON, once asked for
 
     @classmethod
     def of(cls, labels: Sequence[Labels], symbols: SymbolTable | None = None) -> LabelSets:
@@ -137,11 +138,13 @@ class LabelSets:
         return np.lexsort(keys)
 
     def to_json(self) -> list[bytes]:
-        """Each label set as a JSON object, made from the text of each pair once."""
+        """Each label set as a JSON object, made from the text of each pair once. Not to be written to."""
         if not self.names:
             return [b"{}"] * len(self)
-        if len(self) <= _FEW_SETS:
-            return self._few_to_json()
+        if len(self) <= FEW_SETS:
+            if not self._few:
+                self._few.append(self._few_to_json())
+            return self._few[0]
         columns = []
         for name, column in zip(self.names, self.codes, strict=True):
             found, which = distinct(column)
@@ -190,7 +193,8 @@ class LabelSets:
         return LabelSets(tuple(self.names[row] for row in rows), self.codes[rows], self.symbols)
 
 
-_FEW_SETS = 100
+FEW_SETS = 100
+"""No more label sets than this are rendered without arrays, and remembered."""
 
 
 def distinct(column: Ids) -> tuple[Ids, Rows]:

@@ -351,7 +351,8 @@ def _without_marked_names(vector: Vector, marked: Mask, query: Query) -> Vector:
 
 def _readable(labels: LabelSets, query: Query) -> LabelSets:
     """With the table that has every string of this query."""
-    return LabelSets(labels.names, labels.codes, query.symbols_of(labels))
+    symbols = query.symbols_of(labels)
+    return labels if symbols is labels.symbols else LabelSets(labels.names, labels.codes, symbols)
 
 
 def _raw_matrix(root: Node, ctx: Context) -> Result:

@@ -215,7 +215,14 @@ def _json_series(
 
 def _time_heads(times: Times) -> list[bytes]:
     """What stands before each value: the end of the point before it, and its own time."""
-    return [b'"],[%s,"' % _time_text(time) for time in times.tolist()]
+    seconds, rest = np.divmod(times, 1000)
+    if rest.any():
+        texts = [_time_text(time) for time in times.tolist()]
+    else:
+        texts = (
+            orjson.dumps(seconds, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",") if len(times) else []
+        )
+    return [b'"],[%s,"' % text for text in texts]
 
 
 def render_values(values: Values) -> list[bytes]:

@@ -15,7 +15,7 @@ from typing import TypeVar, cast
 
 import numpy as np
 
-from zseval.model.labelsets import Grouping, LabelSets
+from zseval.model.labelsets import FEW_SETS, Grouping, LabelSets
 
 __all__ = ["LabelMemo"]
 
@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 # A few hundred sets of a thousand series, or the label work of one query over 100,000.
 DEFAULT_LIMIT_BYTES = 32 << 20
+_RENDERED_BYTES = 300  # of a label set as JSON, which those of few keep
 _ENTRY_BYTES = 500  # an entry's own tuples and dict slot
 
 
@@ -76,7 +77,8 @@ def _nbytes(value: object) -> int:
         case np.ndarray():
             return int(value.nbytes)
         case LabelSets():
-            return int(value.codes.nbytes)
+            rendered = _RENDERED_BYTES * len(value) if len(value) <= FEW_SETS else 0
+            return int(value.codes.nbytes) + rendered
         case Grouping():
             return int(value.ids.nbytes + value.first.nbytes)
         case tuple() | list():
