@@ -15,9 +15,9 @@ from zseval.metrics import Registry
 from zseval.model.labels import Labels
 from zseval.model.labelsets import LabelSets
 from zseval.model.matcher import Matcher
-from zseval.promql.exec.context import CancelToken
+from zseval.promql.exec.limits import CancelToken
 from zseval.promql.explain.explanation import Explanation, NodeReport
-from zseval.promql.plan.build import Evaluation
+from zseval.promql.plan.request import Evaluation
 from zseval.promql.result import Result
 from zseval.promql.syntax.ast import ValueType
 from zseval.tsdb.frame import Frame, Selection

@@ -8,7 +8,7 @@ import pytest
 
 from tests.web.fakes import NOW_MS
 from zseval.promql.engine import Engine
-from zseval.promql.plan.build import Evaluation
+from zseval.promql.plan.request import Evaluation
 from zseval.tsdb.db import TSDB
 
 PATH = "/api/v1/zseval/explain"

@@ -60,6 +60,7 @@ __all__ = ["Node"]
 
 _RETENTION = "15d"
 _LOOKS_A_TRIM, _FIRST_TRIM = 60, 15  # once the first pages were read, and each minute from there on
+_WARM_UP_AFTER_S = 0.1  # whoever polls for readiness is answered first
 _LOOK_AT_CLOCK_S = 1.0  # a step is noticed within so much; samples until then bear the time before it
 
 _log = logging.getLogger(__name__)
@@ -118,6 +119,7 @@ class Node:
         self._stopped = False
         self._changing = asyncio.Lock()  # held while what runs is replaced, moved or ended
         self._clock_watch: asyncio.Task[None] | None = None
+        self._warm_up: asyncio.Task[None] | None = None
         self._clock_steps = self.registry.counter(
             "zseval_clock_steps_total", "How often the wall clock was set, and everything kept moved with it."
         )
@@ -161,6 +163,7 @@ class Node:
             await self.stop()
             raise
         self._clock_watch = asyncio.create_task(self._watch_clock(), name="zseval clock")
+        self._warm_up = asyncio.create_task(self._load_engine(), name="zseval warm-up")
         self._ready = True
 
     async def stop(self) -> None:
@@ -169,9 +172,10 @@ class Node:
         Rules end before what they tell, and each part whatever becomes of the others.
         """
         self._ready = False
-        if self._clock_watch is not None:
-            self._clock_watch.cancel()
-            await asyncio.gather(self._clock_watch, return_exceptions=True)
+        background = [task for task in (self._clock_watch, self._warm_up) if task is not None]
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         async with self._changing, contextlib.AsyncExitStack() as parts:
             self._stopped = True
             parts.callback(self._queries.shutdown)
@@ -257,6 +261,14 @@ class Node:
     def external_url(self) -> str:
         """How others reach this node's pages."""
         return self.options.external_url or f"http://{self.address or 'localhost'}"
+
+    async def _load_engine(self) -> None:
+        """So that the first query need not; one that comes earlier waits for this import, in its thread."""
+        await asyncio.sleep(_WARM_UP_AFTER_S)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._queries, self.engine.warm_up)
+        except Exception:  # noqa: BLE001 - each query fails with it; scraping and receiving go on
+            _log.exception("queries and rules cannot be evaluated")
 
     # The parts, joined
 

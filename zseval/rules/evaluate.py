@@ -10,18 +10,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from zseval.errors import ZsevalError
 from zseval.model.alert import Alert
 from zseval.model.histogram import Histogram
 from zseval.model.labels import METRIC_NAME, Labels
-from zseval.promql.result import Result
-from zseval.promql.syntax.ast import Expr, ValueType
+from zseval.promql.syntax.value_type import ValueType
 from zseval.rules.alerts import AlertBook, Expand, RuleError
 from zseval.rules.rule import AlertingRule, Group, Rule
 from zseval.rules.state import ActiveAlert, AlertState
 from zseval.rules.writer import Refused, SeriesWriter, Store
+
+if TYPE_CHECKING:
+    from zseval.promql.result import Result
+    from zseval.promql.syntax.ast import Expr
 
 __all__ = ["Change", "GroupResult", "GroupState", "Querier", "RuleState", "Surroundings"]
 

@@ -6,9 +6,12 @@ Source: prometheus model/rulefmt/rulefmt.go.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from zseval.model.labels import Labels
-from zseval.promql.syntax.ast import Expr
+
+if TYPE_CHECKING:
+    from zseval.promql.syntax.ast import Expr
 
 __all__ = ["AlertingRule", "Group", "RecordingRule", "Rule"]
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from zseval.errors import TemplateError
 from zseval.model.labels import Labels
-from zseval.promql.result import Result
-from zseval.promql.syntax.ast import Expr, ValueType
-from zseval.rules.alerts import Expand
+from zseval.promql.syntax.value_type import ValueType
+
+if TYPE_CHECKING:
+    from zseval.promql.result import Result
+    from zseval.promql.syntax.ast import Expr
+    from zseval.rules.alerts import Expand
 
 __all__ = ["expander"]
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from zseval.errors import PromQLError
 from zseval.promql.errors import InvalidQueryError, ParseError
-from zseval.promql.plan.build import Evaluation
+from zseval.promql.plan.request import Evaluation
 from zseval.web.envelope import invalid_parameter, success
 from zseval.web.params import Params
 from zseval.web.query import evaluation_of, execution_error, lookback_of

@@ -6,6 +6,7 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
@@ -15,11 +16,8 @@ from zseval.errors import PromQLError
 from zseval.model.labels import quote
 from zseval.model.number import format_f
 from zseval.promql.errors import InvalidQueryError, ParseError, QueryCanceledError, QueryTimeoutError
-from zseval.promql.plan.build import Evaluation
-from zseval.promql.result import Result
-from zseval.promql.statistics import Statistics
-from zseval.promql.syntax.ast import Expr, ValueType, VectorSelector, walk
-from zseval.tsdb.exemplars import StoredExemplar
+from zseval.promql.plan.request import Evaluation
+from zseval.promql.syntax.value_type import ValueType
 from zseval.web.envelope import (
     ApiError,
     ErrorType,
@@ -30,8 +28,13 @@ from zseval.web.envelope import (
 )
 from zseval.web.params import MAX_TIME_MS, MIN_TIME_MS, Params, parse_duration_ns
 from zseval.web.services import Services
-from zseval.web.translate import translate
 from zseval.web.workers import WORKERS
+
+if TYPE_CHECKING:
+    from zseval.promql.result import Result
+    from zseval.promql.statistics import Statistics
+    from zseval.promql.syntax.ast import Expr
+    from zseval.tsdb.exemplars import StoredExemplar
 
 __all__ = ["QueryApi", "evaluation_of", "execution_error", "lookback_of"]
 
@@ -137,6 +140,8 @@ class QueryApi:
 
     async def query_exemplars(self, request: web.Request) -> web.Response:
         """Exemplars of the series that the selectors of the query match; none where they are not kept."""
+        from zseval.promql.syntax.ast import VectorSelector, walk
+
         params = await Params.of(request)
         start, end = params.time_ms("start", MIN_TIME_MS), params.time_ms("end", MAX_TIME_MS)
         if end < start:
@@ -163,6 +168,8 @@ class QueryApi:
         return success(pretty(self._parsed((await Params.of(request)).get("query"))))
 
     async def parse_query(self, request: web.Request) -> web.Response:
+        from zseval.web.translate import translate
+
         return success(translate(self._parsed((await Params.of(request)).get("query"))))
 
     def _parsed(self, text: str) -> Expr:

@@ -10,20 +10,20 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from zseval.metrics import Registry
 from zseval.model.labels import Labels
-from zseval.model.matcher import Matcher
-from zseval.model.metadata import Metadata
-from zseval.promql.exec.context import CancelToken
-from zseval.promql.plan.build import Evaluation
-from zseval.promql.result import Result
-from zseval.remote.protocol import Answer
-from zseval.tsdb.exemplars import ExemplarRing
-from zseval.tsdb.frame import Selection
-from zseval.tsdb.status import HeadStatus
 
 if TYPE_CHECKING:
+    from zseval.metrics import Registry
+    from zseval.model.matcher import Matcher
+    from zseval.model.metadata import Metadata
+    from zseval.promql.exec.limits import CancelToken
     from zseval.promql.explain.explanation import Explanation
+    from zseval.promql.plan.request import Evaluation
+    from zseval.promql.result import Result
+    from zseval.remote.protocol import Answer
+    from zseval.tsdb.exemplars import ExemplarRing
+    from zseval.tsdb.frame import Selection
+    from zseval.tsdb.status import HeadStatus
 
 __all__ = [
     "AlertView",

@@ -14,7 +14,8 @@ from zseval.model.labels import METRIC_NAME, Labels
 from zseval.model.labelsets import LabelSets
 from zseval.model.symbols import ScopedSymbols, Symbols
 from zseval.promql.exec.binary import binary
-from zseval.promql.exec.context import Context, Limits, Query
+from zseval.promql.exec.context import Context, Query
+from zseval.promql.exec.limits import Limits
 from zseval.promql.exec.memo import LabelMemo
 from zseval.promql.exec.vector import Vector
 from zseval.promql.plan.nodes import Binary, Number

@@ -114,6 +114,7 @@ def _lines(engine: Engine, query: str) -> int:
     def called(frame: FrameType, _event: str, _argument: object) -> Any:
         return inside if frame.f_code.co_filename.startswith(_WATCHED) else None
 
+    engine.warm_up()  # the lines of what the first query imports are not its own
     before = sys.gettrace()
     sys.settrace(called)
     try:

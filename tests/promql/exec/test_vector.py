@@ -10,7 +10,8 @@ from zseval.model.labels import METRIC_NAME, Labels
 from zseval.model.labelsets import LabelSets
 from zseval.model.symbols import ScopedSymbols, Symbols
 from zseval.promql.errors import EvaluationError
-from zseval.promql.exec.context import Context, Limits, Query
+from zseval.promql.exec.context import Context, Query
+from zseval.promql.exec.limits import Limits
 from zseval.promql.exec.memo import LabelMemo
 from zseval.promql.exec.vector import Vector, drop_names, mask_and, merged
 from zseval.promql.plan.steps import Steps

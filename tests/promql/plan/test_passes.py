@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.runner import run_file
-from zseval.promql import engine
-from zseval.promql.plan.build import Evaluation, Settings, build, build_unoptimised
+from zseval.promql import evaluation
+from zseval.promql.plan.build import build, build_unoptimised
 from zseval.promql.plan.explain import explain
 from zseval.promql.plan.nodes import Binary, Node, Number, Plan, StepInvariant, children
 from zseval.promql.plan.passes import PASSES
 from zseval.promql.plan.passes.fold_constants import fold_constants
 from zseval.promql.plan.passes.share_selectors import share_selectors
 from zseval.promql.plan.passes.step_invariant import step_invariant
+from zseval.promql.plan.request import Evaluation, Settings
 from zseval.promql.syntax.ast import Expr
 from zseval.promql.syntax.parser import parse
 
@@ -128,7 +129,7 @@ def test_no_pass_changes_a_result(
         plan = build_unoptimised(expr, evaluation, settings)
         return plan if apply is None else apply(plan)
 
-    monkeypatch.setattr(engine, "build", build_with_one)
+    monkeypatch.setattr(evaluation, "build", build_with_one)
     assert [outcome for outcome in run_file(path) if outcome.problem] == []
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from zseval.model.labelsets import LabelSets
 from zseval.model.symbols import ScopedSymbols, SymbolTable
 from zseval.promql.annotations import Annotations
-from zseval.promql.errors import QueryCanceledError, QueryTimeoutError, TooManySamplesError
+from zseval.promql.exec.limits import Limits
 from zseval.promql.exec.memo import LabelMemo
 from zseval.promql.plan.steps import Steps
 from zseval.tsdb.frame import Selection
@@ -21,47 +21,9 @@ from zseval.tsdb.frame import Selection
 if TYPE_CHECKING:
     from zseval.promql.exec.trace import Trace
 
-__all__ = ["CancelToken", "Context", "Limits", "Query"]
+__all__ = ["Context", "Query"]
 
 T = TypeVar("T")
-
-
-class CancelToken(Protocol):
-    """What calls a query off: threading.Event, or anything like it."""
-
-    def is_set(self) -> bool: ...
-
-
-@dataclass(slots=True)
-class Limits:
-    """Samples held at once, time, and cancellation.
-
-    deadline is on the scale of `clock`, seconds. peak: the most that were held.
-    Checked between operators and between chunks of series.
-    """
-
-    max_samples: int
-    deadline: float
-    clock: Callable[[], float]
-    cancel: CancelToken | None = None
-    held: int = 0
-    peak: int = 0
-
-    def check(self) -> None:
-        """Raises QueryTimeoutError or QueryCanceledError."""
-        if self.cancel is not None and self.cancel.is_set():
-            raise QueryCanceledError("query was canceled in expression evaluation")
-        if self.clock() > self.deadline:
-            raise QueryTimeoutError("query timed out in expression evaluation")
-
-    def hold(self, samples: int) -> None:
-        """Account for samples about to be held; raises TooManySamplesError."""
-        self.held += samples
-        self.peak = max(self.peak, self.held)
-        if self.held > self.max_samples:
-            raise TooManySamplesError(
-                "query processing would load too many samples into memory in query execution"
-            )
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from zseval.model.labels import METRIC_NAME
 from zseval.model.matcher import Matcher
@@ -29,42 +29,11 @@ from zseval.promql.plan.nodes import (
     Window,
 )
 from zseval.promql.plan.passes import PASSES
+from zseval.promql.plan.request import Evaluation, Settings
 from zseval.promql.plan.steps import Steps
 from zseval.promql.syntax import ast
 
-__all__ = ["Evaluation", "Settings", "build", "build_unoptimised"]
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """lookback_ms: how old the sample of an instant selector may be.
-
-    default_step_ms: the step of a subquery without one (the global evaluation interval).
-    start_times: use-start-timestamps is on.
-    """
-
-    lookback_ms: int
-    default_step_ms: int
-    start_times: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """What a query was asked for: from start to end (which need not be a step), or once (step_ms 0)."""
-
-    start_ms: int
-    end_ms: int
-    step_ms: int
-
-    @classmethod
-    def instant(cls, time_ms: int) -> Evaluation:
-        return cls(time_ms, time_ms, 0)
-
-    @property
-    def steps(self) -> Steps:
-        if self.step_ms == 0:
-            return Steps.at(self.start_ms)
-        return Steps.between(self.start_ms, self.end_ms, self.step_ms)
+__all__ = ["build", "build_unoptimised"]
 
 
 def build(expr: ast.Expr, evaluation: Evaluation, settings: Settings) -> Plan:

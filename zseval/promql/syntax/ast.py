@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from zseval.model.matcher import Matcher
+from zseval.promql.syntax.value_type import ValueType
 
 __all__ = [
     "AggregateExpr",
@@ -38,21 +39,6 @@ __all__ = [
     "children",
     "walk",
 ]
-
-
-class ValueType(enum.StrEnum):
-    """Types of PromQL expressions, by the names that error messages use."""
-
-    NONE = "none"
-    SCALAR = "scalar"
-    STRING = "string"
-    VECTOR = "vector"
-    MATRIX = "matrix"
-
-    @property
-    def documented(self) -> str:
-        """The name the documentation uses: "instant vector", "range vector", …"""
-        return {"vector": "instant vector", "matrix": "range vector"}.get(self.value, self.value)
 
 
 @dataclass(frozen=True, slots=True)
