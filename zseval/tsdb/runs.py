@@ -124,10 +124,11 @@ def compact(times: Times, values: Values, keep: Mask) -> tuple[Times, Values, Ro
     Returns times int64[S, T'] padded with END_OF_TIME, values float64[S, T'], counts intp[S].
     """
     counts = np.count_nonzero(keep, axis=1)
-    series, columns = np.nonzero(keep)
-    place = np.arange(len(series)) - np.repeat(np.cumsum(counts) - counts, counts)
-    out_times = np.full((len(values), int(counts.max())), END_OF_TIME, dtype=np.int64)
-    out_values = np.zeros(out_times.shape, dtype=np.float64)
-    out_times[series, place] = times[columns]
-    out_values[series, place] = values[series, columns]
+    length = int(counts.max())
+    held = np.arange(length) < counts[:, np.newaxis]  # [S, T']
+    cells = np.flatnonzero(keep)
+    out_times = np.full(held.shape, END_OF_TIME, dtype=np.int64)
+    out_values = np.zeros(held.shape, dtype=np.float64)
+    out_times[held] = np.tile(times, len(values))[cells]
+    out_values[held] = values.reshape(-1)[cells]
     return out_times, out_values, counts

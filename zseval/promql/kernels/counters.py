@@ -148,7 +148,11 @@ def add_lost(gained: Values, w: Windows, fell: Mask | None = None) -> None:
     """
     if fell is None:
         fell = w.values[:, 1:] < w.values[:, :-1]
-    series = np.flatnonzero(fell.any(axis=1))
+    falls = np.count_nonzero(fell, axis=1)
+    once = np.flatnonzero(falls == 1)
+    if len(once):
+        _add_only_loss(gained, w, fell, once)
+    series = np.flatnonzero(falls > 1)
     if len(series) == 0:
         return
     some = w.pick(series)
@@ -166,6 +170,15 @@ def add_lost(gained: Values, w: Windows, fell: Mask | None = None) -> None:
         found[rows[batch], steps[batch]] = gained[series[rows[batch]], steps[batch]] + total + rest
     _overflowing(found, gained[series], inner)
     gained[series] = found
+
+
+def _add_only_loss(gained: Values, w: Windows, fell: Mask, series: Rows) -> None:
+    """`add_lost` for series that fell just once: there is nothing to sum. series: intp[N]."""
+    before = fell[series].argmax(axis=1)[:, np.newaxis]  # [N, 1] the last row that is not after the reset
+    some = w.pick(series)
+    lost = np.take_along_axis(some.values, before, axis=1)
+    inside = (some.lo <= before) & (before + 1 < some.hi)
+    gained[series] = np.where(inside, gained[series] + lost, gained[series] + 0.0)
 
 
 def _overflowing(found: Values, gained: Values, lost: Windows) -> None:
