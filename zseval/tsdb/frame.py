@@ -11,8 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from zseval.model.arrays import Histograms, Ids, Rows, Times, Values
 from zseval.model.labelsets import LabelSets
+from zseval.tsdb.gappy import Gappy
 from zseval.tsdb.stretch import Stretches
 
 if TYPE_CHECKING:
@@ -29,28 +32,57 @@ class Frame:
     values: float64[S, T], staleness markers included; or, where dense and without markers, the stretches
     of storage they are in, decoded when they are wanted.
     counts: intp[S], how many samples each series has, or None where dense.
+    gappy: of a ragged frame whose series share their times but for gaps: the same samples at those times.
     has_stale: False only if no value is a staleness marker.
     """
 
-    __slots__ = ("_values", "counts", "has_stale", "rows", "stretches", "times")
+    __slots__ = ("_ragged", "_times", "_values", "gappy", "has_stale", "rows", "stretches")
 
     def __init__(
-        self, rows: Rows, times: Times, values: Values | Stretches, counts: Rows | None, has_stale: bool
+        self,
+        rows: Rows,
+        times: Times,
+        values: Values | Stretches | Gappy,
+        counts: Rows | None,
+        has_stale: bool,
     ) -> None:
         self.rows = rows
-        self.times = times
+        self._times = times
         self.stretches = values if isinstance(values, Stretches) else None
-        self._values = None if isinstance(values, Stretches) else values
-        self.counts = counts
+        self.gappy = values if isinstance(values, Gappy) else None
+        self._values = values if isinstance(values, np.ndarray) else None
+        self._ragged = None if counts is None or self._values is None else (times, self._values, counts)
         self.has_stale = has_stale
+
+    @classmethod
+    def with_gaps(cls, rows: Rows, gappy: Gappy, has_stale: bool) -> Frame:
+        """A ragged frame that is only put together when its samples are asked for."""
+        return cls(rows, gappy.times, gappy, None, has_stale)
 
     @property
     def is_dense(self) -> bool:
-        return self.counts is None
+        return self._ragged is None and self.gappy is None
+
+    def _as_ragged(self) -> tuple[Times, Values, Rows] | None:
+        if self._ragged is None and self.gappy is not None:
+            self._ragged = self.gappy.compact()
+        return self._ragged
+
+    @property
+    def times(self) -> Times:
+        ragged = self._as_ragged()
+        return self._times if ragged is None else ragged[0]
+
+    @property
+    def counts(self) -> Rows | None:
+        ragged = self._as_ragged()
+        return None if ragged is None else ragged[2]
 
     @property
     def shape(self) -> tuple[int, int]:
         """(S, T)."""
+        if self.gappy is not None:
+            return self.gappy.values.shape[0], self.gappy.values.shape[1]
         if self._values is None:
             assert self.stretches is not None
             return self.stretches.shape
@@ -65,6 +97,9 @@ class Frame:
     @property
     def values(self) -> Values:
         """float64[S, T], all of them; perhaps a view."""
+        ragged = self._as_ragged()
+        if ragged is not None:
+            return ragged[1]
         if self._values is None:
             assert self.stretches is not None
             self._values = self.stretches.decode()
@@ -72,13 +107,14 @@ class Frame:
 
     def part(self, series: slice) -> Values:
         """float64[n, T] of some of the series, in order; not kept where it has to be decoded."""
-        if self._values is None:
-            assert self.stretches is not None
+        if self.stretches is not None and self._values is None:
             return self.stretches.decode(series)
-        return self._values[series]
+        return self.values[series]
 
     def pick(self, series: Rows) -> Frame:
         """The frame of some of the series, by position."""
+        if self.gappy is not None:
+            return Frame.with_gaps(self.rows[series], self.gappy.pick(series), self.has_stale)
         rows, times = self.rows[series], self.times if self.is_dense else self.times[series]
         if self._values is None:
             assert self.stretches is not None

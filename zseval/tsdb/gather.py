@@ -17,8 +17,9 @@ import numpy as np
 from zseval.model.arrays import Mask, Rows, Times, Values
 from zseval.model.staleness import is_absent, is_stale
 from zseval.tsdb.frame import Frame
+from zseval.tsdb.gappy import Gappy
 from zseval.tsdb.layout import Located
-from zseval.tsdb.runs import END_OF_TIME, Runs, compact
+from zseval.tsdb.runs import END_OF_TIME, Runs
 from zseval.tsdb.stretch import Cells, Stretch, Stretches
 
 __all__ = ["LooseSamples", "Piece", "Source", "gather"]
@@ -134,11 +135,12 @@ def _matrix_frames(rows: Rows, pieces: list[Piece]) -> Iterator[Frame]:
     clean, rest = np.flatnonzero(~doubtful), np.flatnonzero(doubtful)
     values = cells.decode(rest)
     empty = is_absent(values)
-    gappy = empty.any(axis=1)
-    found = gappy & ~empty.all(axis=1)
+    with_gaps = empty.any(axis=1)
+    found = with_gaps & ~empty.all(axis=1)
     if found.any():
-        yield _ragged(rows[rest[found]], times, values[found], ~empty[found])
-    whole = np.flatnonzero(~gappy)
+        gappy = Gappy(times, values[found], ~empty[found])
+        yield Frame.with_gaps(rows[rest[found]], gappy, has_stale=bool(is_stale(gappy.values).any()))
+    whole = np.flatnonzero(~with_gaps)
     if not len(clean):
         if len(whole):
             yield from _dense(rows[rest[whole]], times, values[whole])
@@ -158,11 +160,6 @@ def _dense(rows: Rows, times: Times, values: Values) -> Iterator[Frame]:
         return
     yield Frame(rows[~marked], times, values[~marked], None, has_stale=False)
     yield Frame(rows[marked], times, values[marked], None, has_stale=True)
-
-
-def _ragged(rows: Rows, times: Times, values: Values, keep: Mask) -> Frame:
-    own_times, own_values, counts = compact(times, values, keep)
-    return Frame(rows, own_times, own_values, counts, has_stale=bool(is_stale(own_values).any()))
 
 
 def _taken_apart(rows: Rows, pieces: Iterable[Piece]) -> Iterator[LooseSamples]:

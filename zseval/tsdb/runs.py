@@ -121,14 +121,15 @@ def compact(times: Times, values: Values, keep: Mask) -> tuple[Times, Values, Ro
     """Move the samples kept to the left of their rows.
 
     times: int64[T].  values: float64[S, T].  keep: bool[S, T], at least one in every row.
-    Returns times int64[S, T'] padded with END_OF_TIME, values float64[S, T'], counts intp[S].
+    Returns times int64[S, T'] padded with END_OF_TIME, values float64[S, T'] padded with infinity, which no
+    value falls to and no NaN is, counts intp[S].
     """
     counts = np.count_nonzero(keep, axis=1)
     length = int(counts.max())
     held = np.arange(length) < counts[:, np.newaxis]  # [S, T']
     cells = np.flatnonzero(keep)
     out_times = np.full(held.shape, END_OF_TIME, dtype=np.int64)
-    out_values = np.zeros(held.shape, dtype=np.float64)
+    out_values = np.full(held.shape, np.inf)
     out_times[held] = np.tile(times, len(values))[cells]
     out_values[held] = values.reshape(-1)[cells]
     return out_times, out_values, counts

@@ -50,6 +50,12 @@ class Case:
             return times, values, None
         return compact(times, values, np.array(self.kept, dtype=np.bool_).reshape(values.shape))
 
+    def gappy(self) -> Windows:
+        """The ragged windows that know which times their series share."""
+        times, values, _ = self.frame(ragged=False)
+        kept = np.array(self.kept, dtype=np.bool_).reshape(values.shape)
+        return Windows.with_gaps(times, values, kept, np.array(self.ends, dtype=np.int64), self.width)
+
     def windows(self, *, ragged: bool) -> Windows:
         times, values, counts = self.frame(ragged=ragged)
         return Windows.of(times, values, counts, np.array(self.ends, dtype=np.int64), self.width)
@@ -88,13 +94,17 @@ def cases(draw: st.DrawFn, values: st.SearchStrategy[float] = WILD, *, most: int
 def assert_matches(
     kernel: Kernel, oracle: Oracle, case: Case, *params: float, rel: float = 0.0, slack: float = 0.0
 ) -> None:
-    """The kernel gives, dense and ragged, what the oracle gives for the samples of each window.
+    """The kernel gives, dense, ragged and gappy, what the oracle gives for the samples of each window.
 
     rel, slack: how far off relatively and absolutely.
     """
     arrays = [np.full(len(case.ends), param) for param in params]
-    for ragged in (False, True):
-        values, present = kernel(case.windows(ragged=ragged), *arrays)
+    for windows, ragged in (
+        (case.windows(ragged=False), False),
+        (case.windows(ragged=True), True),
+        (case.gappy(), True),
+    ):
+        values, present = kernel(windows, *arrays)
         assert values.shape == (len(case.values), len(case.ends))
         for series in range(len(case.values)):
             samples = case.samples(series, ragged=ragged)

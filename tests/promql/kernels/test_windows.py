@@ -94,7 +94,7 @@ def test_compact_moves_what_is_kept_to_the_left_and_pads() -> None:
     assert times.tolist() == [[2, 3], [1, NO_TIME]]
     assert values[0].tolist() == [2.0, 3.0]
     assert values[1, 0] == 4.0
-    assert np.isnan(values[1, 1])
+    assert values[1, 1] == np.inf
     assert counts.tolist() == [2, 1]
 
 

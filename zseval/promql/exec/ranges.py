@@ -126,6 +126,10 @@ def _chunks(frame: Frame, vector: RangeVector, ctx: Context) -> Iterator[tuple[R
     for first in range(0, len(frame.rows), CHUNK_SERIES):
         ctx.query.limits.check()
         part = slice(first, first + CHUNK_SERIES)
+        if frame.gappy is not None:
+            some = frame.gappy.pick(part)
+            yield frame.rows[part], Windows.with_gaps(some.times, some.values, some.present, ends, width)
+            continue
         values = frame.part(part)
         if bounds is not None:
             yield frame.rows[part], Windows(values, frame.times, bounds[0], bounds[1], starts, ends)
@@ -155,6 +159,10 @@ def _without_markers(frame: Frame) -> Iterator[Frame]:
     """The frame's samples less staleness markers; only the series that have one pay for it."""
     if not frame.has_stale:
         yield frame
+        return
+    if frame.gappy is not None:
+        gappy = frame.gappy.without(is_stale(frame.gappy.values))
+        yield Frame.with_gaps(frame.rows, gappy, has_stale=False)
         return
     marked = is_stale(frame.values)
     if frame.counts is not None:

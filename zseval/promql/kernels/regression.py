@@ -2,7 +2,7 @@
 
 slope = sum of (x - mean x) y over sum of (x - mean x)^2, which needs no cancelling sums. Series that
 share their times share the factors (x - mean x): some steps at a time, they are a band of a matrix, and
-the sums a matrix product. Upstream sums uncentred and with compensation; where its result has digits,
+the sums a matrix product. Where some samples are missing, further products say what that changes. Upstream sums uncentred and with compensation; where its result has digits,
 they agree. Source: promql/functions.go (linearRegression).
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from zseval.model.arrays import Mask, Rows, Times, Values
 from zseval.promql.kernels.over_time import avg_over_time
 from zseval.promql.kernels.sums import counted
-from zseval.promql.kernels.windows import NO_TIME, Windows
+from zseval.promql.kernels.windows import NO_TIME, Grid, Windows
 
 __all__ = ["deriv", "predict_linear"]
 
@@ -25,6 +25,10 @@ _BAND_STEPS = 32
 _PRODUCT = 1 << 18
 """Multiplications in one product. OpenBLAS wakes its threads above this; on a busy machine waiting for them
 cost fifty times the product."""
+
+_HELD = 0.5
+"""Windows with less than this share of the samples are fitted one by one: their mean time may be so far from
+that of the whole window that correcting for it costs digits."""
 
 _CELLS = 1 << 17
 """Cells gathered at a time: 1 MB."""
@@ -80,6 +84,8 @@ def _slope(w: Windows) -> Values:
     slope = np.zeros(w.shape)
     if w.values.shape[1] == 0:
         return slope
+    if w.grid is not None:
+        return _with_gaps(w, w.grid)
     straight = np.isfinite(w.values).all(axis=1) if w.is_dense else np.zeros(len(w.values), dtype=np.bool_)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         if straight.all():
@@ -103,6 +109,55 @@ def _middle(w: Windows) -> Values:
     return middle
 
 
+def _with_gaps(w: Windows, grid: Grid) -> Values:
+    """Slopes where the series share their times but for gaps, [S, K].
+
+    Times x count from the mean time of the window without gaps. With n samples, and the sums C of x, D of
+    its squares, A of x y and B of y, the slope is (A - C B / n) / (D - C C / n); C is due to what is missing.
+    """
+    apart = np.where(grid.present, grid.values - _first_finite(w.values), 0.0)
+    straight = np.isfinite(apart).all(axis=1)
+    apart[~straight] = 0.0
+    present = grid.present.astype(np.float64)
+    slope = np.zeros(w.shape)
+    whole = Windows(grid.values[:0], grid.times, grid.lo, grid.hi, w.starts, w.ends)
+    for part, band, off, inside in _bands(whole):
+        counts = np.maximum(w.counts[:, part], 1)
+        lever = _product(present[:, band], off)
+        square = _product(present[:, band], off * off)
+        total = _product(apart[:, band], inside.astype(np.float64))
+        slope[:, part] = _product(apart[:, band], off) - lever * total / counts
+        slope[:, part] /= square - lever * lever / counts
+    single = w.counts < _HELD * (grid.hi - grid.lo)
+    single |= ~straight[:, np.newaxis]
+    _fit_singly(slope, w, single)
+    return slope
+
+
+def _bands(w: Windows) -> Iterator[tuple[slice, slice, Values, Mask]]:
+    """Some steps at a time, of windows over shared times: which; the rows they look at, R of them; their
+    times in seconds after each window's mean time, 0 outside of it, float64[R, k]; and which are inside.
+    """
+    middle = _middle(w)
+    for first in range(0, len(w.ends), _BAND_STEPS):
+        part = slice(first, min(first + _BAND_STEPS, len(w.ends)))
+        lo, hi = w.lo[part], w.hi[part]
+        band = slice(int(lo.min()), max(int(hi.max()), int(lo.min())))
+        rows = np.arange(band.start, band.stop, dtype=np.intp)[:, np.newaxis]
+        inside = (rows >= lo) & (rows < hi)
+        yield part, band, np.where(inside, (w.times[rows] - w.ends[part]) / 1000.0 - middle[part], 0.0), inside
+
+
+def _product(left: Values, right: Values, out: Values | None = None) -> Values:
+    """float64[S, k]: the matrix product, a part of the S rows at a time."""
+    result = np.empty((len(left), right.shape[1])) if out is None else out
+    size = max(1, _PRODUCT // max(right.size, 1))
+    for row in range(0, len(left), size):
+        some = slice(row, row + size)
+        np.matmul(left[some], right, out=result[some])
+    return result
+
+
 def _straight(w: Windows) -> Values:
     return _dense(w)[0]
 
@@ -115,40 +170,34 @@ def _dense(w: Windows, *, mean: bool = False) -> tuple[Values, Values]:
     apart = w.values - w.values[:, :1]
     slope = np.zeros(w.shape)
     means = np.zeros(w.shape if mean else (0, 0))
-    middle = _middle(w)
-    for first in range(0, len(w.ends), _BAND_STEPS):
-        part = slice(first, min(first + _BAND_STEPS, len(w.ends)))
-        lo, hi = w.lo[part], w.hi[part]
-        band = slice(int(lo.min()), max(int(hi.max()), int(lo.min())))
-        rows = np.arange(band.start, band.stop, dtype=np.intp)[:, np.newaxis]
-        inside = (rows >= lo) & (rows < hi)
-        off = np.where(inside, (w.times[rows] - w.ends[part]) / 1000.0 - middle[part], 0.0)  # [R, k]
-        share = inside / np.maximum(hi - lo, 1)
-        size = max(1, _PRODUCT // max(off.size, 1))
-        for row in range(0, len(apart), size):
-            some = slice(row, row + size)
-            np.matmul(apart[some, band], off, out=slope[some, part])
-            if mean:
-                np.matmul(apart[some, band], share, out=means[some, part])
+    for part, band, off, inside in _bands(w):
+        _product(apart[:, band], off, slope[:, part])
+        if mean:
+            _product(apart[:, band], inside / np.maximum(w.hi[part] - w.lo[part], 1), means[:, part])
         slope[:, part] /= np.square(off).sum(axis=0)
     return slope, means
 
 
 def _gathered(w: Windows) -> Values:
-    """Slopes window by window, those of one length together; NaN where a value is NaN or infinite."""
+    """Slopes window by window; NaN where a value is NaN or infinite."""
     slope = np.zeros(w.shape)
-    for place, times, values in _samples(w):
+    _fit_singly(slope, w, np.ones(w.shape, dtype=np.bool_))
+    return slope
+
+
+def _fit_singly(slope: Values, w: Windows, chosen: Mask) -> None:
+    """Slopes of the windows chosen, bool[S, K], those of one length together. slope: [S, K], written to."""
+    for place, times, values in _samples(w, chosen):
         values[~np.isfinite(values)] = np.nan
         off = (times - times[:, :1]) / 1000.0
         off -= off.mean(axis=1, keepdims=True)
         values -= values[:, :1].copy()
         slope[place] = np.einsum("pn,pn->p", off, values) / np.einsum("pn,pn->p", off, off)
-    return slope
 
 
-def _samples(w: Windows) -> Iterator[tuple[tuple[Rows, Rows], Times, Values]]:
-    """Series and steps of windows of one length, and their times and values, [P, n], fresh."""
-    counts, lows = np.broadcast_to(w.counts, w.shape), np.broadcast_to(w.lo, w.shape)
+def _samples(w: Windows, chosen: Mask) -> Iterator[tuple[tuple[Rows, Rows], Times, Values]]:
+    """Series and steps of windows chosen of one length, and their times and values, [P, n], fresh."""
+    counts, lows = np.where(chosen, w.counts, 0), np.broadcast_to(w.lo, w.shape)
     length = w.values.shape[1]
     values, times = w.values.ravel(), w.times.ravel()
     for count in np.unique(counts).tolist():

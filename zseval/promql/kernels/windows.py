@@ -18,6 +18,7 @@ from zseval.model.arrays import Mask, Rows, Times, Values
 
 __all__ = [
     "NO_TIME",
+    "Grid",
     "Phases",
     "Windows",
     "compact",
@@ -43,6 +44,25 @@ class Phases:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """Where ragged series share their times but for gaps: those times, and the windows over them.
+
+    times: int64[T], ms, increasing.  present: bool[S, T], where there is a sample.
+    values: float64[S, T], of no meaning elsewhere.  lo, hi: intp[K], rows of `times`.
+    """
+
+    times: Times
+    values: Values
+    present: Mask
+    lo: Rows
+    hi: Rows
+
+    def pick(self, series: Rows | slice) -> Grid:
+        """Of some of the series."""
+        return Grid(self.times, self.values[series], self.present[series], self.lo, self.hi)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Windows:
     """The samples of S series and K windows over them; nothing in it may be written to.
 
@@ -52,6 +72,7 @@ class Windows:
     starts, ends: int64[K], ms; windows are (start, end].
     phases: of dense series that come from several sources, sampled alike but not at the same moment;
     `times` are then those of the first source. Only kernels that the function table calls phased see such.
+    grid: the same samples before gaps were closed, where it is known; for kernels that gain by it.
     """
 
     values: Values
@@ -61,6 +82,18 @@ class Windows:
     starts: Times
     ends: Times
     phases: Phases | None = None
+    grid: Grid | None = None
+
+    @classmethod
+    def with_gaps(cls, times: Times, values: Values, present: Mask, ends: Times, width: int) -> Windows:
+        """Ragged windows over what is present, bool[S, T], of values at shared times, int64[T]."""
+        lo, hi = window_bounds(times, ends, width)
+        held = np.zeros((present.shape[0], present.shape[1] + 1), dtype=np.intp)
+        np.cumsum(present, axis=1, out=held[:, 1:])
+        own_times, own_values, _ = compact(times, values, present)
+        starts = ends - np.int64(width)
+        grid = Grid(times, values, present, lo, hi)
+        return cls(own_values, own_times, take(held, lo), take(held, hi), starts, ends, None, grid)
 
     @classmethod
     def of(cls, times: Times, values: Values, counts: Rows | None, ends: Times, width: int) -> Windows:
@@ -135,7 +168,8 @@ class Windows:
         times = self.times if self.times.ndim == 1 else self.times[series]
         lo, hi = (self.lo, self.hi) if self.is_dense else (self.lo[series], self.hi[series])
         phases = None if self.phases is None else Phases(self.phases.shifts, self.phases.of[series])
-        return Windows(self.values[series], times, lo, hi, self.starts, self.ends, phases)
+        grid = None if self.grid is None else self.grid.pick(series)
+        return Windows(self.values[series], times, lo, hi, self.starts, self.ends, phases, grid)
 
     def with_values(self, values: Values) -> Windows:
         """The same windows over other values."""
@@ -227,16 +261,17 @@ def compact(times: Times, values: Values, keep: Mask) -> tuple[Times, Values, Ro
     """The kept samples of each series, moved to the left: a ragged frame.
 
     times: int64[T] or int64[S, T].  values: float64[S, T].  keep: bool[S, T].
-    Returns times int64[S, T'] padded with NO_TIME, values float64[S, T'] padded with NaN, counts intp[S];
-    T' is the longest series' count. Copies.
+    Returns times int64[S, T'] padded with NO_TIME, values float64[S, T'] padded with infinity, which no value
+    falls to and no NaN is, counts intp[S]; T' is the longest series' count. Copies.
     """
     counts = np.count_nonzero(keep, axis=1).astype(np.intp, copy=False)
     longest = int(counts.max(initial=0))
     filled = np.arange(longest, dtype=np.intp) < counts[:, np.newaxis]  # [S, T']
     kept_times = np.full(filled.shape, NO_TIME, dtype=np.int64)
-    kept_values = np.full(filled.shape, np.nan, dtype=np.float64)
-    kept_times[filled] = np.broadcast_to(times, keep.shape)[keep]
-    kept_values[filled] = values[keep]
+    kept_values = np.full(filled.shape, np.inf, dtype=np.float64)
+    cells = np.flatnonzero(keep)
+    kept_times[filled] = np.broadcast_to(times, keep.shape).ravel()[cells]
+    kept_values[filled] = values.ravel()[cells]
     return kept_times, kept_values, counts
 
 
