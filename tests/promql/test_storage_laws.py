@@ -1,7 +1,7 @@
 """Answers do not depend on how samples are stored: rows of many sources, or samples one by one.
 
-Sources that are sampled alike at different moments are computed together (`kernels.windows.Phases`),
-and sums of counters are taken from their encoded columns (`promql.exec.summed`); series stored one
+Sources that are sampled alike at different moments are computed together (`kernels.windows.Phases`), samples that are missing
+leave gaps in shared times (`kernels.windows.Grid`), and sums of counters are taken from their encoded columns (`promql.exec.summed`); series stored one
 sample at a time take neither way.
 """
 
@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zseval.model.arrays import Values
+from zseval.model.arrays import Mask, Values
 from zseval.model.labels import Labels
 from zseval.model.staleness import STALE_NAN
 from zseval.promql import functions
@@ -30,6 +30,15 @@ PARAMS = {
     "quantile_over_time": ("0.3, ", ""),
     "double_exponential_smoothing": ("", ", 0.4, 0.3"),
 }
+OTHERS = ["x", "x offset 20s", "count_values without (id) ('v', x)"] + [
+    f"{name}({before}x[{width}]{after})"
+    for name, before, after, width in (
+        ("deriv", "", "", "65s"),
+        ("deriv", "", "", "200s"),
+        ("predict_linear", "", ", 60", "200s"),
+        ("max_over_time", "", "", "100s"),
+    )
+]
 NAMES = sorted(name for name, function in functions.FUNCTIONS.items() if function.phased)
 OF_RANGES = [
     f"{name}({PARAMS.get(name, ('', ''))[0]}x[65s]{PARAMS.get(name, ('', ''))[1]})" for name in NAMES
@@ -70,6 +79,26 @@ def columns(draw: st.DrawFn) -> Values:
 
 
 @st.composite
+def holes(draw: st.DrawFn) -> Mask:
+    """bool[SERIES, ROWS]: samples that are missing, of some series many; of no row all."""
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    share = draw(st.sampled_from([0.0, 0.05, 0.4]))
+    missing = random.random((SERIES, ROWS)) < share
+    for series in range(SERIES if share else 0):
+        match draw(st.integers(0, 5)):
+            case 0:
+                missing[series] = False
+            case 1:
+                missing[series, : draw(st.integers(0, ROWS))] = True
+            case 2:
+                missing[series, draw(st.integers(0, ROWS)) :] = True
+            case _:
+                pass
+    missing[random.integers(SERIES), missing.all(axis=0)] = False
+    return missing
+
+
+@st.composite
 def pairs_of_stores(draw: st.DrawFn) -> tuple[TSDB, TSDB]:
     """The same samples as rows of some sources, and one at a time."""
     together, apart = TSDB(retention=None), TSDB(retention=None)
@@ -82,14 +111,16 @@ def pairs_of_stores(draw: st.DrawFn) -> tuple[TSDB, TSDB]:
             Labels({"__name__": "x", "group": str(n % 3), "id": f"{source}-{n}", "source": str(source)})
             for n in range(SERIES)
         ]
+        missing = draw(holes())
         table, ids = together.table(str(source)), together.resolve(labels)
         for row in range(ROWS):
             if row == skipped:
                 continue
             time = 10_000 + first + row * PERIOD
-            table.append_row(time, ids, values[:, row].copy(), epoch=together.epoch)
-            for label_set, value in zip(labels, values[:, row].tolist(), strict=True):
-                apart.append(label_set, value, time / 1000)
+            there = np.flatnonzero(~missing[:, row])
+            table.append_row(time, ids[there], values[there, row], epoch=together.epoch)
+            for series in there.tolist():
+                apart.append(labels[series], float(values[series, row]), time / 1000)
     return together, apart
 
 
@@ -110,7 +141,7 @@ def sums_of_few_cells() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("expr", OF_RANGES + SUMMED)
+@pytest.mark.parametrize("expr", OF_RANGES + OTHERS + SUMMED)
 @settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(stores=pairs_of_stores(), step=st.sampled_from([15, 7, 60]), begin=st.integers(-40, 200))
 def test_rows_and_single_samples_give_one_answer(

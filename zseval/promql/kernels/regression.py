@@ -8,6 +8,7 @@ they agree. Source: promql/functions.go (linearRegression).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -26,7 +27,7 @@ _PRODUCT = 1 << 18
 """Multiplications in one product. OpenBLAS wakes its threads above this; on a busy machine waiting for them
 cost fifty times the product."""
 
-_HELD = 0.5
+_HELD = 0.25
 """Windows with less than this share of the samples are fitted one by one: their mean time may be so far from
 that of the whole window that correcting for it costs digits."""
 
@@ -197,18 +198,22 @@ def _fit_singly(slope: Values, w: Windows, chosen: Mask) -> None:
 
 def _samples(w: Windows, chosen: Mask) -> Iterator[tuple[tuple[Rows, Rows], Times, Values]]:
     """Series and steps of windows chosen of one length, and their times and values, [P, n], fresh."""
-    counts, lows = np.where(chosen, w.counts, 0), np.broadcast_to(w.lo, w.shape)
+    series, steps = np.nonzero(chosen & (w.counts >= 2))
+    counts = np.broadcast_to(w.counts, w.shape)[series, steps]
+    order = np.argsort(counts, kind="stable")
+    series, steps, counts = series[order], steps[order], counts[order]
+    lows = np.broadcast_to(w.lo, w.shape)[series, steps]
     length = w.values.shape[1]
     values, times = w.values.ravel(), w.times.ravel()
-    for count in np.unique(counts).tolist():
-        if count < 2:
-            continue
-        series, steps = np.nonzero(counts == count)
-        lo = lows[series, steps]
+    cuts = [0, *(np.flatnonzero(np.diff(counts)) + 1).tolist(), len(counts)]
+    for begin, end in itertools.pairwise(cuts):
+        if begin == end:
+            return
+        count = int(counts[begin])
         size = max(1, _CELLS // count)
-        for first in range(0, len(series), size):
-            part = slice(first, first + size)
-            rows = lo[part, np.newaxis] + np.arange(count, dtype=np.intp)
+        for first in range(begin, end, size):
+            part = slice(first, min(first + size, end))
+            rows = lows[part, np.newaxis] + np.arange(count, dtype=np.intp)
             flat = rows + series[part, np.newaxis] * length
             yield (
                 (series[part], steps[part]),
