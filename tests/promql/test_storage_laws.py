@@ -1,8 +1,8 @@
 """Answers do not depend on how samples are stored: rows of many sources, or samples one by one.
 
-Sources that are sampled alike at different moments are computed together (`kernels.windows.Phases`), samples that are missing
-leave gaps in shared times (`kernels.windows.Grid`), and sums of counters are taken from their encoded columns (`promql.exec.summed`); series stored one
-sample at a time take neither way.
+Sources that are sampled alike at different moments are computed together (`kernels.windows.Phases`),
+samples that are missing leave gaps in shared times (`kernels.windows.Grid`), and sums of counters are taken
+from their encoded columns (`promql.exec.summed`); series stored one sample at a time take none of these ways.
 """
 
 from __future__ import annotations

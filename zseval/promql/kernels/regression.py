@@ -2,8 +2,9 @@
 
 slope = sum of (x - mean x) y over sum of (x - mean x)^2, which needs no cancelling sums. Series that
 share their times share the factors (x - mean x): some steps at a time, they are a band of a matrix, and
-the sums a matrix product. Where some samples are missing, further products say what that changes. Upstream sums uncentred and with compensation; where its result has digits,
-they agree. Source: promql/functions.go (linearRegression).
+the sums a matrix product. Where some samples are missing, further products say what that changes.
+Upstream sums uncentred and with compensation; where its result has digits, they agree.
+Source: promql/functions.go (linearRegression).
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def _with_gaps(w: Windows, grid: Grid) -> Values:
     its squares, A of x y and B of y, the slope is (A - C B / n) / (D - C C / n); C is due to what is missing.
     """
     apart = np.where(grid.present, grid.values - _first_finite(w.values), 0.0)
-    straight = np.isfinite(apart).all(axis=1)
+    straight: Mask = np.logical_and.reduce(np.isfinite(apart), axis=1)
     apart[~straight] = 0.0
     present = grid.present.astype(np.float64)
     slope = np.zeros(w.shape)
@@ -146,7 +147,8 @@ def _bands(w: Windows) -> Iterator[tuple[slice, slice, Values, Mask]]:
         band = slice(int(lo.min()), max(int(hi.max()), int(lo.min())))
         rows = np.arange(band.start, band.stop, dtype=np.intp)[:, np.newaxis]
         inside = (rows >= lo) & (rows < hi)
-        yield part, band, np.where(inside, (w.times[rows] - w.ends[part]) / 1000.0 - middle[part], 0.0), inside
+        off = np.where(inside, (w.times[rows] - w.ends[part]) / 1000.0 - middle[part], 0.0)
+        yield part, band, off, inside
 
 
 def _product(left: Values, right: Values, out: Values | None = None) -> Values:
