@@ -56,6 +56,10 @@ class OpenCells:
     def may_be_stale(self, columns: Rows) -> Mask:
         return self.stale[columns]
 
+    def empty(self, columns: Rows, lo: int, hi: int) -> tuple[Mask, Mask]:
+        values = self.take(columns, lo, hi)
+        return is_absent(values), is_stale(values)
+
     def occupied(self, lo: int, hi: int) -> Mask:
         occupied = ~self.absent
         doubtful = np.flatnonzero(self.absent)
@@ -89,6 +93,10 @@ class SealedCells:
 
     def may_be_stale(self, columns: Rows) -> Mask:
         return self.encoded.stale.touches(columns)
+
+    def empty(self, columns: Rows, lo: int, hi: int) -> tuple[Mask, Mask]:
+        encoded = self.encoded
+        return encoded.absent.cells_of(columns, lo, hi), encoded.stale.cells_of(columns, lo, hi)
 
     def occupied(self, lo: int, hi: int) -> Mask:
         columns = np.arange(len(self.encoded), dtype=np.intp)

@@ -55,9 +55,9 @@ class Frame:
         self.has_stale = has_stale
 
     @classmethod
-    def with_gaps(cls, rows: Rows, gappy: Gappy, has_stale: bool) -> Frame:
+    def with_gaps(cls, rows: Rows, gappy: Gappy) -> Frame:
         """A ragged frame that is only put together when its samples are asked for."""
-        return cls(rows, gappy.times, gappy, None, has_stale)
+        return cls(rows, gappy.times, gappy, None, has_stale=gappy.stale is not None)
 
     @property
     def is_dense(self) -> bool:
@@ -82,7 +82,7 @@ class Frame:
     def shape(self) -> tuple[int, int]:
         """(S, T)."""
         if self.gappy is not None:
-            return self.gappy.values.shape[0], self.gappy.values.shape[1]
+            return self.gappy.cells.shape
         if self._values is None:
             assert self.stretches is not None
             return self.stretches.shape
@@ -114,7 +114,7 @@ class Frame:
     def pick(self, series: Rows) -> Frame:
         """The frame of some of the series, by position."""
         if self.gappy is not None:
-            return Frame.with_gaps(self.rows[series], self.gappy.pick(series), self.has_stale)
+            return Frame.with_gaps(self.rows[series], self.gappy.pick(series))
         rows, times = self.rows[series], self.times if self.is_dense else self.times[series]
         if self._values is None:
             assert self.stretches is not None

@@ -120,7 +120,7 @@ def _stretches(rows: Rows, pieces: list[Piece]) -> Stretches:
 def _matrix_frames(rows: Rows, pieces: list[Piece]) -> Iterator[Frame]:
     """Frames of series that are in all of these pieces of one source.
 
-    Only what may have empty cells is decoded here.
+    Only series with staleness markers and no gap are decoded here.
     """
     cells = _stretches(rows, pieces)
     times = pieces[0].times if len(pieces) == 1 else np.concatenate([piece.times for piece in pieces])
@@ -133,21 +133,22 @@ def _matrix_frames(rows: Rows, pieces: list[Piece]) -> Iterator[Frame]:
         yield Frame(rows, times, cells, None, has_stale=False)
         return
     clean, rest = np.flatnonzero(~doubtful), np.flatnonzero(doubtful)
-    values = cells.decode(rest)
-    empty = is_absent(values)
-    with_gaps = empty.any(axis=1)
-    found = with_gaps & ~empty.all(axis=1)
-    if found.any():
-        gappy = Gappy(times, values[found], ~empty[found])
-        yield Frame.with_gaps(rows[rest[found]], gappy, has_stale=bool(is_stale(gappy.values).any()))
+    some = cells.pick(rest)
+    absent, stale = some.empty()
+    with_gaps = absent.any(axis=1)
+    found = np.flatnonzero(with_gaps & ~absent.all(axis=1))
+    if len(found):
+        marks = stale[found]
+        gappy = Gappy(times, some.pick(found), ~absent[found], marks if marks.any() else None)
+        yield Frame.with_gaps(rows[rest[found]], gappy)
     whole = np.flatnonzero(~with_gaps)
     if not len(clean):
         if len(whole):
-            yield from _dense(rows[rest[whole]], times, values[whole])
+            yield from _dense(rows[rest[whole]], times, some.decode(whole))
         return
-    marked = whole[is_stale(values[whole]).any(axis=1)]
+    marked = whole[stale[whole].any(axis=1)]
     if len(marked):
-        yield Frame(rows[rest[marked]], times, values[marked], None, has_stale=True)
+        yield Frame(rows[rest[marked]], times, some.decode(marked), None, has_stale=True)
     unmarked = np.sort(np.concatenate([clean, rest[np.setdiff1d(whole, marked)]]))
     yield Frame(rows[unmarked], times, cells.pick(unmarked), None, has_stale=False)
 

@@ -56,6 +56,13 @@ class MaskColumns:
         at = np.minimum(np.searchsorted(self.columns, columns), len(self.columns) - 1)
         return np.asarray(self.columns[at] == columns)
 
+    def cells_of(self, columns: Rows, lo: int, hi: int) -> Mask:
+        """bool[len(columns), hi - lo]: rows lo:hi of these columns."""
+        found = np.zeros((len(columns), hi - lo), dtype=np.bool_)
+        where, bits = self.rows_of(columns, lo, hi)
+        found[where] = bits
+        return found
+
     def rows_of(self, columns: Rows, lo: int, hi: int) -> tuple[Rows, Mask]:
         """Which of `columns` (intp[n], positions in it) have bits, and those: bool[n, hi - lo]."""
         where = np.flatnonzero(self.touches(columns))

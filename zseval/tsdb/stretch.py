@@ -43,6 +43,10 @@ class Cells(Protocol):
         """bool[n], False where a column surely has no staleness marker."""
         ...
 
+    def empty(self, columns: Rows, lo: int, hi: int) -> tuple[Mask, Mask]:
+        """bool[n, hi - lo] each: cells that are absent, and those that are staleness markers."""
+        ...
+
     def occupied(self, lo: int, hi: int) -> Mask:
         """bool[S], which columns have a cell in rows lo:hi."""
         ...
@@ -68,7 +72,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stretches:
-    """The same S series in consecutive stretches; none of their cells is absent.
+    """The same S series in consecutive stretches.
 
     shape: (S, T), T rows together.
     """
@@ -93,6 +97,12 @@ class Stretches:
             part.cells.decode(wanted, part.lo, part.hi, values[:, start:end])
             start = end
         return values
+
+    def empty(self) -> tuple[Mask, Mask]:
+        """bool[S, T] each: cells that are absent, and those that are staleness markers; fresh."""
+        parts = [part.cells.empty(part.columns, part.lo, part.hi) for part in self.parts]
+        absent, stale = zip(*parts, strict=True)
+        return np.concatenate(absent, axis=1), np.concatenate(stale, axis=1)
 
     def pick(self, series: slice | Rows) -> Stretches:
         """Some of the series."""

@@ -128,7 +128,7 @@ def _chunks(frame: Frame, vector: RangeVector, ctx: Context) -> Iterator[tuple[R
         part = slice(first, first + CHUNK_SERIES)
         if frame.gappy is not None:
             some = frame.gappy.pick(part)
-            yield frame.rows[part], Windows.with_gaps(some.times, some.values, some.present, ends, width)
+            yield frame.rows[part], Windows.with_gaps(some.times, some.values(), some.present, ends, width)
             continue
         values = frame.part(part)
         if bounds is not None:
@@ -161,8 +161,7 @@ def _without_markers(frame: Frame) -> Iterator[Frame]:
         yield frame
         return
     if frame.gappy is not None:
-        gappy = frame.gappy.without(is_stale(frame.gappy.values))
-        yield Frame.with_gaps(frame.rows, gappy, has_stale=False)
+        yield Frame.with_gaps(frame.rows, frame.gappy.without_markers())
         return
     marked = is_stale(frame.values)
     if frame.counts is not None:

@@ -26,9 +26,10 @@ from zseval.promql.kernels import counters
 from zseval.promql.kernels.groups import aggregate
 from zseval.promql.kernels.instant import last_within
 from zseval.promql.kernels.sums import add_compensated
-from zseval.promql.kernels.windows import Phases, Windows, window_bounds
+from zseval.promql.kernels.windows import Phases, Windows, take, window_bounds
 from zseval.promql.plan.nodes import Aggregate, Call, Select, Window
 from zseval.tsdb.frame import Frame, Selection
+from zseval.tsdb.gappy import Gappy
 from zseval.tsdb.whole import group_sums
 
 __all__ = ["summed"]
@@ -54,6 +55,10 @@ def summed(node: Aggregate, ctx: Context) -> Vector | None:
     rest: list[Frame] = []
     near = RangeVector(source.labels, (), source.ends, source.width)
     for frame in source.selection.frames:
+        if frame.gappy is not None and node.op in ("count", "group"):
+            ctx.query.limits.check()
+            _count_with_gaps(frame.rows, frame.gappy, source, groups.ids, total)
+            continue
         if not frame.is_dense or frame.has_stale or len(frame.rows) < _WORTHWHILE:
             rest.append(frame)
             continue
@@ -263,6 +268,24 @@ def _count(rows: Rows, ids: Rows, held: Mask, total: _Total) -> None:
     total.count(
         rows, sizes[:, np.newaxis] * held, None if held.any() else np.zeros(len(rows), dtype=np.bool_)
     )
+
+
+def _count_with_gaps(rows: Rows, gappy: Gappy, source: _Source, groups: Rows, total: _Total) -> None:
+    """Counts series with gaps by which of their cells are empty: none is decoded."""
+    lo, hi = window_bounds(gappy.times, source.ends, source.width)
+    if source.function is not None:
+        gappy = gappy.without_markers()
+    held = gappy.held()
+    present = take(held, hi) - take(held, lo) >= source.least  # [S, K]
+    marked, ended = gappy.ended()
+    if len(marked):
+        present[marked] &= ~take(ended, hi - 1)
+    order = np.argsort(groups[rows], kind="stable")
+    ids = groups[rows[order]]
+    starts = np.flatnonzero(np.diff(ids, prepend=-1))
+    counts = np.zeros(total.counts.shape)
+    counts[ids[starts]] = np.add.reduceat(present[order], starts, axis=0, dtype=np.int32)
+    total.count(rows, counts, present.any(axis=1))
 
 
 def _add_rest(
