@@ -4,7 +4,7 @@ rate, increase and delta of series that share their times multiply what was gain
 So `sum(rate(x[5m]))` is that factor times what the sum of the counters gained, and the sum is there
 without decoding a series (`zseval.tsdb.whole`): exact, where adding the rates of each would round. Series
 this does not hold for (gaps, resets, decimals, counters that start near zero) go the usual way, and the
-parts are added. `count` and `group` need no value at all.
+parts are added. `count` and `group` need no value at all, with gaps or without.
 """
 
 from __future__ import annotations
@@ -285,7 +285,7 @@ def _count_with_gaps(rows: Rows, gappy: Gappy, source: _Source, groups: Rows, to
     starts = np.flatnonzero(np.diff(ids, prepend=-1))
     counts = np.zeros(total.counts.shape)
     counts[ids[starts]] = np.add.reduceat(present[order], starts, axis=0, dtype=np.int32)
-    total.count(rows, counts, present.any(axis=1))
+    total.count(rows, counts, np.logical_or.reduce(present, axis=1))
 
 
 def _add_rest(
