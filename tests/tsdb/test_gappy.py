@@ -28,7 +28,9 @@ def test_it_is_what_its_samples_say(rows: list[list[float]], split: int) -> None
     columns = np.arange(series, dtype=np.intp)
     sealed = SealedCells(encode(values[:, :cut]))
     recent = values[:, cut:]
-    cells = OpenCells.of(recent, is_absent(recent).any(axis=1), is_stale(recent).any(axis=1))
+    cells = OpenCells.of(
+        recent, *(np.logical_or.reduce(found(recent), axis=1) for found in (is_absent, is_stale))
+    )
     both = Stretches.of([Stretch(sealed, columns, 0, cut), Stretch(cells, columns, 0, length - cut)])
     absent, stale = both.empty()
     assert (absent == is_absent(values)).all()
@@ -38,16 +40,20 @@ def test_it_is_what_its_samples_say(rows: list[list[float]], split: int) -> None
     marked, ended = gappy.ended()
     for number, row in enumerate(rows):
         kept = [cell for cell in row if not is_absent(np.array([cell]))[0]]
-        last = [[cell for cell in row[: n + 1] if not is_absent(np.array([cell]))[0]][-1:] for n in range(length)]
+        last = [
+            [cell for cell in row[: n + 1] if not is_absent(np.array([cell]))[0]][-1:] for n in range(length)
+        ]
         assert gappy.held()[number].tolist()[-1] == len(kept)
         assert (number in marked) == any(is_stale_value(cell) for cell in row)
         if number in marked:
-            found = ended[marked.tolist().index(number)]
-            assert found.tolist() == [bool(cell) and is_stale_value(cell[0]) for cell in last]
+            told = ended[marked.tolist().index(number)]
+            assert told.tolist() == [bool(cell) and is_stale_value(cell[0]) for cell in last]
     unmarked = gappy.without_markers()
     assert (unmarked.present == ~(is_absent(values) | is_stale(values))).all()
     times, compacted, counts = gappy.compact()
     for number in range(series):
         there = np.flatnonzero(~absent[number])
         assert times[number, : counts[number]].tolist() == (there * 10).tolist()
-        assert (compacted[number, : counts[number]].view(np.int64) == values[number, there].view(np.int64)).all()
+        assert (
+            compacted[number, : counts[number]].view(np.int64) == values[number, there].view(np.int64)
+        ).all()
