@@ -88,3 +88,12 @@ def test_a_comparison_is_pythons(op: str, left: float, right: float) -> None:
 
 def test_a_scalar_row_is_spread_over_the_series() -> None:
     assert ARITHMETIC["-"](np.ones((3, 2)), np.array([1.0, 2.0])).tolist() == [[0, -1]] * 3
+
+
+@pytest.mark.parametrize("count", [1, 2, 100])
+def test_one_exponent_of_a_half_for_many_numbers_is_no_square_root(count: int) -> None:
+    bases = np.array([[-0.0, -math.inf, 0.0, math.inf, 4.0, -4.0]] * count)
+    found = ARITHMETIC["^"](bases, np.array([[0.5]]))
+    assert [math.copysign(1.0, value) for value in found[0, [0, 2]]] == [1.0, 1.0]
+    assert found[-1, :5].tolist() == [0.0, math.inf, 0.0, math.inf, 2.0]
+    assert np.isnan(found[:, 5]).all()

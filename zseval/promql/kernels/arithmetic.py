@@ -30,6 +30,18 @@ def _quiet(operator: np.ufunc) -> Arithmetic:
     return apply
 
 
+def _power(left: Values, right: Values) -> Values:
+    """IEEE 754's pow. numpy takes the square root where one exponent of 0.5 serves for many numbers."""
+    with np.errstate(all="ignore"):
+        result: Values = np.power(left, right, dtype=np.float64)
+        if (right == 0.5).any():
+            halves = np.broadcast_to(right == 0.5, result.shape)
+            bases = np.broadcast_to(left, result.shape)
+            result[halves & (bases == 0)] = 0.0
+            result[halves & np.isneginf(bases)] = np.inf
+    return result
+
+
 def _compare(operator: np.ufunc) -> Comparison:
     def apply(left: Values, right: Values) -> Mask:
         return np.asarray(operator(left, right))
@@ -43,7 +55,7 @@ ARITHMETIC: dict[str, Arithmetic] = {
     "*": _quiet(np.multiply),
     "/": _quiet(np.divide),
     "%": _quiet(np.fmod),
-    "^": _quiet(np.power),
+    "^": _power,
     "atan2": _quiet(np.arctan2),
 }
 """Operator to function of two float64 arrays that broadcast; the result is fresh."""
