@@ -1,6 +1,6 @@
 """What zseval takes of a small machine: time to start, resident memory, processor time.
 
-    python bench/memory/footprint.py [--minutes 5]
+    python -m bench.memory.footprint [--minutes 5]
 
 It measures the zseval installed beside the Python that runs it, and Prometheus where there is one on PATH.
 Resident memory counts shared libraries in full (RSS), as `ps` and container limits do. Linux only.
@@ -9,21 +9,17 @@ Resident memory counts shared libraries in full (RSS), as `ps` and container lim
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import zseval
+from bench.processes import cpu_seconds, rss_mib, running, wait_ready
 
 ZSEVAL = [sys.executable, "-m", "zseval"]
 ALERTS = Path(zseval.__file__).with_name("zerostate") / "alerts.yml"
@@ -36,7 +32,6 @@ print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1], file=
 sys.exit(code)
 """
 METRICS = 'up{job="a"} 1\nup{job="b"} 0\n'
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -73,7 +68,7 @@ def _run(arguments: Sequence[str], folder: Path) -> tuple[float, float]:
 def servers(folder: Path, minutes: float) -> None:
     """A node with nothing to do, and nodes that scrape the simulated network every 15 seconds."""
     first = _free_ports(1)[0]
-    with _running([*ZSEVAL, "simulate", "--listen", f"127.0.0.1:{first}"]):
+    with running([*ZSEVAL, "simulate", "--listen", f"127.0.0.1:{first}"]):
         targets = [f"127.0.0.1:{first + offset}" for offset in range(4)]
         config = folder / "prometheus.yml"
         config.write_text(
@@ -102,44 +97,14 @@ def servers(folder: Path, minutes: float) -> None:
 
 def _server(name: str, command: Sequence[str], address: str, folder: Path, minutes: float) -> None:
     began = time.perf_counter()
-    with _running(command, folder) as process:
-        while not _is_ready(address):
-            time.sleep(0.01)
+    with running(command, folder) as process:
+        wait_ready(address)
         ready = time.perf_counter() - began
         time.sleep(5)  # what is done once at the start is not what a minute costs
-        before = _cpu_seconds(process.pid)
+        before = cpu_seconds(process.pid)
         time.sleep(minutes * 60)
-        cpu = (_cpu_seconds(process.pid) - before) / (minutes * 60)
-        print(f"{name:<32} ready {ready:5.2f} s {_rss_mib(process.pid):6.0f} MiB {cpu:8.2%} of one processor")
-
-
-@contextmanager
-def _running(command: Sequence[str], folder: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(command, cwd=folder, stdout=quiet, stderr=quiet)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
-
-
-def _is_ready(address: str) -> bool:
-    try:
-        with urlopen(f"http://{address}/-/ready", timeout=1) as answer:
-            return bool(answer.status == 200)
-    except (URLError, OSError):
-        return False
-
-
-def _rss_mib(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+        cpu = (cpu_seconds(process.pid) - before) / (minutes * 60)
+        print(f"{name:<32} ready {ready:5.2f} s {rss_mib(process.pid):6.0f} MiB {cpu:8.2%} of one processor")
 
 
 def _free_ports(count: int) -> list[int]:
