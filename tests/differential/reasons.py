@@ -1,7 +1,7 @@
 """Why two answers may differ though neither is wrong: a known difference, rounding, a tie.
 
 - Rounding: what goes into the part already differs in its last digits, and the part is one that makes
-  more of that (a comparison or floor() that tips over, a logarithm near 1, the sine of a large number). Or
+  more of that (a comparison, floor() or % that tips over, the sine of a large number). Or
   the part adds and subtracts, and the difference is below 2^-40 of the largest number that goes in
   (catastrophic cancellation: digits that neither has).
 - A tie: topk and bottomk keep another one of several equal values, min and max another zero.
@@ -25,6 +25,9 @@ _ADDING = frozenset(
     | {"predict_linear", "sum_over_time", "avg_over_time", "stddev_over_time", "stdvar_over_time"}
     | {"quantile", "quantile_over_time", "histogram_quantile"}
 )
+_LOGARITHMS = frozenset({"log2", "log10"})
+"""Go adds an exponent to the logarithm of a fraction: near 1 the two cancel, whose last digits differ."""
+
 _SQUARED = frozenset({"stdvar", "stddev", "stdvar_over_time", "stddev_over_time"})
 _ROOTED = frozenset({"stddev", "stddev_over_time"})
 _TIED = frozenset({"topk", "bottomk"})
@@ -37,6 +40,9 @@ _EVEN = frozenset(
     | {"sort_desc", "timestamp"}
 )
 """What makes close values of close ones."""
+
+_EXACT = (_EVEN | _ADDING) - {"%"}
+"""What rounding of the operands does not excuse; `%` does: 2.9999999999999996 % 3 is not near 3 % 3."""
 
 
 def reason(case: Case) -> str | None:
@@ -51,10 +57,13 @@ def reason(case: Case) -> str | None:
         return "tie"
     if name in ("min", "max") and difference(case.theirs, case.ours, _equal) is None:
         return "tie of 0 and -0"
-    if name in _ADDING and difference(case.theirs, case.ours, _cancelling(name, case.inputs)) is None:
+    if (
+        name in _ADDING | _LOGARITHMS
+        and difference(case.theirs, case.ours, _cancelling(name, case.inputs)) is None
+    ):
         return "cancellation"
     rounded = any(theirs != ours and difference(theirs, ours) is None for theirs, ours in case.inputs)
-    return f"rounding of what goes into {name}" if rounded and name not in _EVEN | _ADDING else None
+    return f"rounding of what goes into {name}" if rounded and name not in _EXACT else None
 
 
 def _equal(theirs: float, ours: float) -> bool:
@@ -68,7 +77,7 @@ def _ranked(answer: Answer) -> list[str]:
 def _cancelling(name: str, inputs: list[tuple[Answer, Answer]]) -> Close:
     """Equality that leaves out digits below the rounding of the largest number that goes in."""
     finite = [abs(value) for theirs, _ in inputs for value in numbers(theirs) if math.isfinite(value)]
-    largest = max(finite, default=0.0)
+    largest = 1.0 if name in _LOGARITHMS else max(finite, default=0.0)
     slack = _CANCELLATION * (largest * largest if name in _SQUARED else largest)
 
     def same(theirs: float, ours: float) -> bool:
