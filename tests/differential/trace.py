@@ -2,13 +2,13 @@
 
 A part inside a subquery is asked as a subquery of its own, so at the times that the expression asks it
 at. A difference over a range is asked for again at the first time that differs, and stays a range where it
-is none at that time alone.
+is none at that time alone; then parts inside subqueries are asked over that range.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.differential.compare import Answer, difference, first_time
 from tests.differential.peer import Peers, When
@@ -78,7 +78,8 @@ def trace(peers: Peers, expr: str, when: When) -> Case | None:
     times = [when.start + number * when.step for number in range(steps)] if first is None else [first]
     moment = case.text.replace("start()", str(when.start)).replace("end()", str(when.end))
     found = (_smallest(peers, moment, When(time, time)) for time in times)
-    return next((each for each in found if each is not None), case)
+    single = next((each for each in found if each is not None), None)
+    return single or _smallest(peers, expr, when, unwrapped=True) or case
 
 
 def ours_of(peers: Peers, expr: str, when: When) -> Answer:
@@ -89,10 +90,12 @@ def ours_of(peers: Peers, expr: str, when: When) -> Answer:
         return {"resultType": "crash", "result": f"{type(error).__name__}: {error}"}
 
 
-def _smallest(peers: Peers, expr: str, when: When) -> Case | None:
+def _smallest(peers: Peers, expr: str, when: When, *, unwrapped: bool = False) -> Case | None:
+    """unwrapped: parts inside subqueries without their brackets."""
+    walked = _Part(parse(expr), expr.strip()).walk()
     parts = {
         part.text: part
-        for part in _Part(parse(expr), expr.strip()).walk()
+        for part in (replace(each, brackets="") if unwrapped else each for each in walked)
         if part.expr.type is not ValueType.MATRIX or (when.step == 0 and not part.brackets)
     }
     for text, part in sorted(parts.items(), key=lambda item: len(item[0])):
