@@ -1,8 +1,9 @@
 """Answers do not depend on how samples are stored: rows of many sources, or samples one by one.
 
-Sources that are sampled alike at different moments are computed together (`kernels.windows.Phases`),
-samples that are missing leave gaps in shared times (`kernels.windows.Grid`), and sums of counters are taken
-from their encoded columns (`promql.exec.summed`); series stored one sample at a time take none of these ways.
+Sources whose windows have the same rows are computed together (`kernels.windows.Phases`), the newest samples
+of many sources are one matrix (`tsdb.cohort`), samples that are missing leave gaps in shared times
+(`kernels.windows.Grid`), and sums of counters are taken from their encoded columns (`promql.exec.summed`);
+series stored one sample at a time take none of these ways.
 """
 
 from __future__ import annotations
@@ -111,12 +112,15 @@ def pairs_of_stores(draw: st.DrawFn) -> tuple[TSDB, TSDB]:
             Labels({"__name__": "x", "group": str(n % 3), "id": f"{source}-{n}", "source": str(source)})
             for n in range(SERIES)
         ]
+        late = np.random.default_rng(draw(st.integers(0, 99))).integers(
+            0, draw(st.sampled_from([1, 6, 4000])), ROWS
+        )
         missing = draw(holes())
         table, ids = together.table(str(source)), together.resolve(labels)
         for row in range(ROWS):
             if row == skipped:
                 continue
-            time = 10_000 + first + row * PERIOD
+            time = 10_000 + first + row * PERIOD + int(late[row])
             there = np.flatnonzero(~missing[:, row])
             table.append_row(time, ids[there], values[there, row], epoch=together.epoch)
             for series in there.tolist():
@@ -143,11 +147,17 @@ def sums_of_few_cells() -> Iterator[None]:
 
 @pytest.mark.parametrize("expr", OF_RANGES + OTHERS + SUMMED)
 @settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(stores=pairs_of_stores(), step=st.sampled_from([15, 7, 60]), begin=st.integers(-40, 200))
+@given(
+    stores=pairs_of_stores(),
+    step=st.sampled_from([15, 7, 60]),
+    count=st.sampled_from([1, 15]),
+    begin=st.integers(-40, 400),
+)
 def test_rows_and_single_samples_give_one_answer(
-    expr: str, stores: tuple[TSDB, TSDB], step: int, begin: int
+    expr: str, stores: tuple[TSDB, TSDB], step: int, count: int, begin: int
 ) -> None:
-    left, right = (_answer(db, expr, begin, begin + 14 * step, step) for db in stores)
+    end = begin + (count - 1) * step
+    left, right = (_answer(db, expr, begin, end, step) for db in stores)
     assert left.keys() == right.keys()
     for labels, samples in left.items():
         assert samples == pytest.approx(right[labels], rel=1e-9, abs=1e-9, nan_ok=True), labels

@@ -135,13 +135,11 @@ class Evaluator:
     def _select(self, read: Read) -> Selection:
         """What a read selects, under the one LabelSets object that stands for these series."""
         selection = self.db.select(read.matchers, read.start_ms, read.end_ms)
-        self.limits.hold(sum(frame.size for frame in selection.frames))
+        self.limits.hold(selection.size)
         what = ("selection", selection.epoch, selection.ids.tobytes())
         labels = self.memo.get((self.db,), what, lambda: selection.labels)
         starts = self._start_times(read, selection) if self.settings.start_times else None
-        return Selection(
-            selection.ids, selection.epoch, labels, selection.frames, selection.histograms, starts
-        )
+        return replace(selection, labels=labels, starts=starts)
 
     def _start_times(self, read: Read, selection: Selection) -> StartTimes | None:
         found = self.db.start_times(read.matchers, read.start_ms, read.end_ms)

@@ -43,6 +43,7 @@ class Function:
     varies_with_time: the value may change from step to step even if its arguments do not.
     counters_only: an info is due where the metric does not look like a counter.
     phased: its kernel takes series of several sources together (`windows.Phases`).
+    spaced: and these have to be sampled at the same distances.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Function:
     varies_with_time: bool = False
     counters_only: bool = False
     phased: bool = False
+    spaced: bool = False
 
 
 def _range(name: str, kernel: RangeKernel, **more: bool) -> Function:
@@ -104,7 +106,7 @@ _ROWS = (
     _phased("changes", counters.changes),
     _phased("count_over_time", over_time.count_over_time),
     _phased("delta", counters.delta),
-    _phased("deriv", regression.deriv),
+    _phased("deriv", regression.deriv, spaced=True),
     _phased("double_exponential_smoothing", smoothing.double_exponential_smoothing),
     _phased("first_over_time", over_time.first_over_time, keeps_name=True),
     _phased("idelta", counters.idelta),
@@ -114,7 +116,7 @@ _ROWS = (
     _phased("mad_over_time", quantile.mad_over_time),
     _phased("max_over_time", extremes.max_over_time),
     _phased("min_over_time", extremes.min_over_time),
-    _phased("predict_linear", regression.predict_linear, varies_with_time=True),
+    _phased("predict_linear", regression.predict_linear, varies_with_time=True, spaced=True),
     _phased("present_over_time", over_time.present_over_time),
     _phased("quantile_over_time", quantile.quantile_over_time),
     _phased("rate", counters.rate, counters_only=True),

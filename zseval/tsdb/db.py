@@ -22,6 +22,7 @@ from zseval.model.labels import Labels
 from zseval.model.matcher import Matcher
 from zseval.model.staleness import ABSENT_BITS, HISTOGRAM_BITS, HISTOGRAM_NAN, NORMAL_NAN_BITS
 from zseval.model.symbols import Symbols
+from zseval.tsdb.cohort import Recent, cohorts
 from zseval.tsdb.errors import (
     DuplicateSampleError,
     InvalidSampleError,
@@ -34,7 +35,7 @@ from zseval.tsdb.gather import gather
 from zseval.tsdb.head import NO_TIME, Head, RowResult, Verdict, storable
 from zseval.tsdb.histograms import Histograms
 from zseval.tsdb.index import Index
-from zseval.tsdb.irregular import Irregular
+from zseval.tsdb.irregular import Irregular, Locate
 from zseval.tsdb.layout import Layout
 from zseval.tsdb.retention import drop_before, drop_to_fit, stored_bytes
 from zseval.tsdb.runs import END_OF_TIME
@@ -354,13 +355,16 @@ class TSDB:
         """
         with self._head.lock:
             epoch, resolved = self.epoch, self._index.resolve(matchers)
-            tables = resolved.among(self._tables.values())
+            tables, is_apart = resolved.among(self._tables.values())
+            histograms = self._histograms.read(resolved.ids, start_ms, end_ms)
+            recent: list[Recent] = []
+            if is_apart and not histograms and not self._irregular.reaches(start_ms, end_ms):
+                recent, tables = _recent_of(tables, resolved.locate, start_ms, end_ms)
             sources = [table.read(resolved.locate, start_ms, end_ms) for table in tables]
             sources.append(self._irregular.read(resolved.locate, resolved.ids, start_ms, end_ms))
-            histograms = self._histograms.read(resolved.ids, start_ms, end_ms)
         used = [source for source in sources if source.pieces or source.loose]
         frames = gather(used, len(resolved.ids))
-        return Selection(resolved.ids, epoch, resolved.labels, frames, histograms)
+        return Selection(resolved.ids, epoch, resolved.labels, frames, histograms, cohorts=cohorts(recent))
 
     def start_times(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int
@@ -573,3 +577,18 @@ def _storable_value(value: float) -> float:
         return value
     normal: float = struct.unpack("<d", struct.pack("<Q", NORMAL_NAN_BITS))[0]
     return normal
+
+
+def _recent_of(
+    tables: Sequence[Table], locate: Locate, start_ms: int, end_ms: int
+) -> tuple[list[Recent], list[Table]]:
+    """What is in open blocks, and the tables that have to be read the usual way."""
+    recent: list[Recent] = []
+    others: list[Table] = []
+    for table in tables:
+        found = table.recent(locate, start_ms, end_ms)
+        if found is None:
+            others.append(table)
+        else:
+            recent.append(found)
+    return recent, others

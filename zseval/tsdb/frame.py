@@ -19,6 +19,7 @@ from zseval.tsdb.gappy import Gappy
 from zseval.tsdb.stretch import Stretches
 
 if TYPE_CHECKING:
+    from zseval.tsdb.cohort import Cohort
     from zseval.tsdb.start_times import StartTimes
 
 __all__ = ["Frame", "HistogramFrame", "Selection"]
@@ -149,7 +150,7 @@ class Selection:
 
     ids: int32[S], series ids, increasing: the key under which label work can be cached with `epoch`.
     labels: their label sets, S of them.
-    frames: together hold every series that has a float sample in the range, each exactly once.
+    apart, cohorts: together hold every series that has a float sample in the range, each exactly once.
     histograms: every series that has a histogram in the range, increasing.
     starts: start times of samples, where they were asked for and there are any.
     """
@@ -157,6 +158,17 @@ class Selection:
     ids: Ids
     epoch: int
     labels: LabelSets
-    frames: tuple[Frame, ...]
+    apart: tuple[Frame, ...]
     histograms: tuple[HistogramFrame, ...] = ()
     starts: StartTimes | None = None
+    cohorts: tuple[Cohort, ...] = ()
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """All of them as frames."""
+        return (*self.apart, *(frame for cohort in self.cohorts for frame in cohort.frames()))
+
+    @property
+    def size(self) -> int:
+        """How many cells there are of floats."""
+        return sum(frame.size for frame in self.apart) + sum(cohort.size for cohort in self.cohorts)

@@ -49,7 +49,7 @@ class Resolved:
     ids: Ids
     labels: LabelSets
     _located: WeakKeyDictionary[Layout, Located | None] = field(default_factory=WeakKeyDictionary)
-    _holders: dict[int, list[Any]] = field(default_factory=dict)
+    _holders: dict[int, tuple[list[Any], bool]] = field(default_factory=dict)
 
     def locate(self, layout: Layout) -> Located | None:
         """Where in a layout these series are, None where none is; remembered as long as the layout lives."""
@@ -59,22 +59,31 @@ class Resolved:
             located = self._located[layout] = layout.locate(self.ids)
             return located
 
-    def among(self, holders: Iterable[Holder]) -> list[Holder]:
+    def among(self, holders: Iterable[Holder]) -> tuple[list[Holder], bool]:
         """Those that may hold samples of these series, remembered until a layout is made.
 
+        Also whether each of the series is in one of them only.
         holders: all tables of the store, whichever those are when a layout was made last.
         """
-        found: list[Holder] | None = self._holders.get(Layout.made)
-        if found is None:
-            made = Layout.made
-            found = [
-                holder
-                for holder in holders
-                if any(self.locate(layout) is not None for layout in holder.layouts())
-            ]
-            self._holders.clear()
-            self._holders[made] = found
-        return found
+        known: tuple[list[Holder], bool] | None = self._holders.get(Layout.made)
+        if known is not None:
+            return known
+        made, found = Layout.made, []
+        seen = np.zeros(len(self.ids), dtype=np.bool_)
+        is_apart = True
+        for holder in holders:
+            mine = np.zeros(len(self.ids), dtype=np.bool_)
+            for layout in holder.layouts():
+                located = self.locate(layout)
+                if located is not None:
+                    mine[located.rows] = True
+            if mine.any():
+                found.append(holder)
+                is_apart = is_apart and not (seen & mine).any()
+                seen |= mine
+        self._holders.clear()
+        self._holders[made] = found, is_apart
+        return found, is_apart
 
 
 class _Postings:

@@ -113,7 +113,7 @@ class Segment:
             yield LooseSamples(block.layout.ids[series].astype(np.intp), block.times[at], values[series, at])
         for ragged in self.ragged:
             ids = ragged.layout.ids.astype(np.intp)
-            yield ragged.loose(Located(ids, np.arange(len(ids), dtype=np.intp)))
+            yield ragged.loose(Located(ids, np.arange(len(ids), dtype=np.intp), slice(0, len(ids))))
 
 
 class Irregular:
@@ -199,6 +199,12 @@ class Irregular:
         if self.buffered and self._max_ms > start_ms and self._min_ms <= end_ms and len(wanted):
             loose.append(self._read_buffer(wanted, start_ms, end_ms))
         return Source(pieces, [part for part in loose if len(part.rows)])
+
+    def reaches(self, start_ms: int, end_ms: int) -> bool:
+        """Whether there may be a sample with start_ms < t <= end_ms."""
+        return (self._max_ms > start_ms and self._min_ms <= end_ms) or any(
+            segment.max_time_ms > start_ms and segment.min_time_ms <= end_ms for segment in self.segments
+        )
 
     def occupied(self, start_ms: int, end_ms: int) -> Iterator[Ids]:
         """Ids of the series with a sample in start_ms < t <= end_ms, perhaps repeated."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from zseval.model.arrays import Ids, Rows
 
-__all__ = ["Layout", "Located"]
+__all__ = ["Layout", "Located", "slice_of"]
 
 
 class Layout:
@@ -43,12 +43,24 @@ class Layout:
         if (np.diff(rows) < 0).any():
             order = np.argsort(rows, kind="stable")
             rows, columns = rows[order], columns[order]
-        return Located(rows, columns)
+        return Located(rows, columns, slice_of(columns))
+
+
+def slice_of(places: Rows) -> Rows | slice:
+    """The same places as a slice where they are consecutive: several times faster to read and to write."""
+    first, last = int(places[0]), int(places[-1])
+    if last - first + 1 == len(places) and bool((np.diff(places) == 1).all()):
+        return slice(first, last + 1)
+    return places
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Located:
-    """rows: intp[n], which of the wanted series, increasing.  columns: intp[n], where each of them is."""
+    """rows: intp[n], which of the wanted series, increasing.  columns: intp[n], where each of them is.
+
+    place: the columns, as a slice where they are consecutive.
+    """
 
     rows: Rows
     columns: Rows
+    place: Rows | slice

@@ -21,6 +21,7 @@ from zseval.promql.exec.vector import SAME_LABELSET, Vector, without_names
 from zseval.promql.functions import Function, RangeKernel
 from zseval.promql.kernels.extended import Reach
 from zseval.promql.kernels.windows import Phases, Windows, compact, window_bounds
+from zseval.tsdb.cohort import Cohort
 from zseval.tsdb.frame import Frame, HistogramFrame
 from zseval.tsdb.start_times import StartTimes
 
@@ -29,6 +30,7 @@ __all__ = ["RangeVector", "RowsKernel", "apply_range", "trimmed", "warn_if_not_c
 CHUNK_SERIES = (
     1024  # 241 steps of this many series are 2 MB an array: the working set of a kernel stays in L2
 )
+COHORT_SERIES = 8192  # with some twenty cells each
 
 RowsKernel: TypeAlias = Callable[[Rows, Windows], tuple[Values, Mask | None]]
 """As a RangeKernel; rows: intp[S], which series of the range vector the windows are of."""
@@ -40,12 +42,16 @@ _COUNTER_TYPES = ("counter", "histogram")
 class RangeVector:
     """What a range function reads: samples of S series, and the left-open window of each step.
 
+    frames, cohorts: as apart and cohorts in Selection.
+
     ends: int64[K], ms.  width: ms.  drop_name: as in Vector.  starts: start times of samples, if any.
     histograms: as in Selection.  reach: of an anchored or smoothed range, whose windows are wider.
     span: all windows are in (span[0], span[1]], ms; None where there is no step.
     """
 
-    __slots__ = ("drop_name", "ends", "frames", "histograms", "labels", "reach", "span", "starts", "width")
+    __slots__ = (
+        "cohorts", "drop_name", "ends", "frames", "histograms", "labels", "reach", "span", "starts", "width"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -57,6 +63,7 @@ class RangeVector:
         starts: StartTimes | None = None,
         histograms: Sequence[HistogramFrame] = (),
         reach: Reach | None = None,
+        cohorts: Sequence[Cohort] = (),
     ) -> None:
         self.labels = labels
         self.frames = frames
@@ -67,24 +74,32 @@ class RangeVector:
         self.starts = starts
         self.histograms = histograms
         self.reach = reach
+        self.cohorts = cohorts
 
 
 def windows_of(
-    vector: RangeVector, ctx: Context, *, together: bool = False
+    vector: RangeVector, ctx: Context, *, together: bool = False, spaced: bool = False
 ) -> Iterator[tuple[Rows, Windows]]:
     """The windows of all series, chunk by chunk, without staleness markers, and which series they are.
 
     together: series of several sources may come in one chunk, as phases.
+    spaced: but only where they are sampled at the same distances.
     """
+    frames = list(vector.frames)
+    for cohort in vector.cohorts:
+        if together and not spaced and len(vector.ends) == 1:
+            yield from _of_cohort(cohort, vector, ctx)
+        else:
+            frames += cohort.frames()
     alike: dict[tuple[bytes, ...], _Alike] = {}
-    for frame in vector.frames:
+    for frame in frames:
         for clean in _without_markers(trimmed(frame, vector)):
             if not together or not clean.is_dense or len(clean.rows) > CHUNK_SERIES // 2:
                 yield from _chunks(clean, vector, ctx)
                 continue
             bounds = window_bounds(clean.times, vector.ends, vector.width)
-            since = clean.times - clean.times[:1]
-            key = (since.tobytes(), bounds[0].tobytes(), bounds[1].tobytes())
+            since = (clean.times - clean.times[:1]).tobytes() if spaced else bytes([len(clean.times) & 255])
+            key = (since, bounds[0].tobytes(), bounds[1].tobytes())
             group = alike.setdefault(key, _Alike(bounds))
             group.frames.append(clean)
             group.series += len(clean.rows)
@@ -97,7 +112,7 @@ def windows_of(
 
 @dataclass(slots=True, eq=False)
 class _Alike:
-    """Dense frames sampled alike, at different moments, whose windows have the same rows."""
+    """Dense frames whose windows have the same rows."""
 
     bounds: tuple[Rows, Rows]
     frames: list[Frame] = field(default_factory=list)
@@ -112,10 +127,39 @@ class _Alike:
         if len(frames) == 1:
             return frames[0].rows, Windows(frames[0].values, times, lo, hi, starts, vector.ends)
         values = np.concatenate([frame.part(slice(None)) for frame in frames])
-        shifts = np.array([[frame.times[0] - times[0]] if len(times) else [0] for frame in frames])
+        moments = np.stack([frame.times for frame in frames])
         of = np.repeat(np.arange(len(frames), dtype=np.intp), [len(frame.rows) for frame in frames])
-        windows = Windows(values, times, lo, hi, starts, vector.ends, Phases(shifts, of))
+        windows = Windows(values, times, lo, hi, starts, vector.ends, Phases(moments, of))
         return np.concatenate([frame.rows for frame in frames]), windows
+
+
+def _of_cohort(cohort: Cohort, vector: RangeVector, ctx: Context) -> Iterator[tuple[Rows, Windows]]:
+    """The only window of each series; sources that have it at the same rows together."""
+    ctx.query.limits.check()
+    end = int(vector.ends[0])
+    lows = np.count_nonzero(cohort.times <= end - vector.width, axis=1)  # [P]
+    highs = np.count_nonzero(cohort.times <= end, axis=1)
+    starts, length = vector.ends - np.int64(vector.width), cohort.times.shape[1]
+    kinds = lows * (length + 1) + highs
+    for kind in np.unique(kinds).tolist():
+        sources = np.flatnonzero(kinds == kind)
+        lo, hi = divmod(kind, length + 1)
+        rows, of, times = cohort.rows, cohort.of, cohort.times
+        values = cohort.values if hi - lo == length else cohort.values[:, lo:hi]
+        if len(sources) < len(times):
+            mine = np.flatnonzero(kinds[of] == kind)
+            rows, values, times = rows[mine], values[mine], times[sources]
+            of = np.searchsorted(sources, of[mine])
+        times = times[:, lo:hi]
+        bounds = np.zeros(1, dtype=np.intp), np.array([hi - lo], dtype=np.intp)
+        windows = Windows(values, times[0], *bounds, starts, vector.ends, Phases(times, of))
+        if len(rows) <= COHORT_SERIES:
+            yield rows, windows
+            continue
+        for first in range(0, len(rows), COHORT_SERIES):
+            ctx.query.limits.check()
+            part = slice(first, first + COHORT_SERIES)
+            yield rows[part], windows.pick(part)
 
 
 def _chunks(frame: Frame, vector: RangeVector, ctx: Context) -> Iterator[tuple[Rows, Windows]]:
@@ -198,7 +242,8 @@ def apply_range(
     ctx.query.limits.hold(series * steps)
     compute: RowsKernel = by_rows or (lambda _rows, windows: kernel(windows, *params))
     together = function.phased and by_rows is None and vector.reach is None
-    parts = [(rows, *compute(rows, windows)) for rows, windows in windows_of(vector, ctx, together=together)]
+    found = windows_of(vector, ctx, together=together, spaced=function.spaced)
+    parts = [(rows, *compute(rows, windows)) for rows, windows in found]
     ctx.query.limits.hold(-series * steps)
     values, present = assemble(series, steps, parts)
     result = Vector(vector.labels, values, present, vector.drop_name)

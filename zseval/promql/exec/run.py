@@ -126,11 +126,12 @@ def _range_vector(node: Node, ctx: Context) -> RangeVector:
             histograms = selected_histograms(selection, ctx)
             return RangeVector(
                 selection.labels,
-                selection.frames,
+                selection.apart,
                 ends,
                 node.range_ms,
                 starts=selection.starts,
                 histograms=histograms,
+                cohorts=selection.cohorts,
             )
         case Subquery():
             return subquery(node, evaluate(node.expr, ctx.at(node.steps).for_totals(False)), ctx)

@@ -13,6 +13,7 @@ from zseval.promql.exec.selected_histograms import with_histograms
 from zseval.promql.exec.vector import Vector
 from zseval.promql.kernels.instant import last_within
 from zseval.promql.plan.nodes import SampleTimes, Select, Subquery, Window
+from zseval.tsdb.cohort import Cohort
 
 __all__ = ["assemble", "info_times", "sample_times", "select", "window_ends"]
 
@@ -49,7 +50,13 @@ def _select(node: Select, ctx: Context, *, times: bool) -> Vector:
     ends = window_ends(node, ctx)
     query.limits.hold(len(selection.labels) * count)
     parts = []
-    for frame in selection.frames:
+    frames = selection.apart
+    for cohort in selection.cohorts:
+        if count == 1:
+            parts.append(_of_cohort(cohort, int(ends[0]), query.lookback_ms, times=times))
+        else:
+            frames += tuple(cohort.frames())
+    for frame in frames:
         query.limits.check()
         values, present, rows = last_within(frame.times, frame.values, frame.counts, ends, query.lookback_ms)
         if times:
@@ -60,6 +67,21 @@ def _select(node: Select, ctx: Context, *, times: bool) -> Vector:
     if not selection.histograms:
         return vector
     return with_histograms(vector, selection, ends, ctx, times=times)
+
+
+def _of_cohort(cohort: Cohort, end: int, lookback: int, *, times: bool) -> tuple[Rows, Values, Mask | None]:
+    """As `last_within`, for a single step."""
+    last = np.count_nonzero(cohort.times <= end, axis=1) - 1  # [P]
+    moments = np.take_along_axis(cohort.times, np.maximum(last, 0)[:, np.newaxis], axis=1)[:, 0]
+    fresh = (last >= 0) & (moments > end - lookback)
+    present = None if fresh.all() else fresh[cohort.of][:, np.newaxis]
+    if times:
+        return cohort.rows, moments[cohort.of][:, np.newaxis] / 1000.0, present
+    newest = int(last.max())
+    if (last == newest).all() and newest >= 0:
+        return cohort.rows, cohort.between(newest, newest + 1), present
+    picked = np.maximum(last, 0)[cohort.of][:, np.newaxis]
+    return cohort.rows, np.take_along_axis(cohort.values, picked, axis=1), present
 
 
 def assemble(

@@ -51,7 +51,7 @@ def summed(node: Aggregate, ctx: Context) -> Vector | None:
         return None
     groups = row_groups(source.labels, node.grouping, node.without, ctx.query)
     total = _Total(np.zeros((groups.count, ctx.steps.count)), np.zeros((groups.count, ctx.steps.count)))
-    alike: dict[tuple[bytes, ...], _Alike] = {}
+    alike: dict[tuple[int, bytes, bytes], _Alike] = {}
     rest: list[Frame] = []
     near = RangeVector(source.labels, (), source.ends, source.width)
     for frame in source.selection.frames:
@@ -65,7 +65,7 @@ def summed(node: Aggregate, ctx: Context) -> Vector | None:
         frame = trimmed(frame, near)
         if len(frame.times):
             bounds = window_bounds(frame.times, source.ends, source.width)
-            likeness = (frame.times - frame.times[:1]).tobytes(), bounds[0].tobytes(), bounds[1].tobytes()
+            likeness = len(frame.times), bounds[0].tobytes(), bounds[1].tobytes()
             batch = alike.setdefault(likeness, _Alike(bounds))
             batch.frames.append(frame)
             batch.cells += frame.size
@@ -84,7 +84,7 @@ def summed(node: Aggregate, ctx: Context) -> Vector | None:
 
 @dataclass(slots=True, eq=False)
 class _Alike:
-    """Dense frames sampled alike, at different moments, whose windows have the same rows."""
+    """Dense frames whose windows have the same rows."""
 
     bounds: tuple[Rows, Rows]
     frames: list[Frame] = field(default_factory=list)
@@ -132,9 +132,9 @@ def _source(node: Aggregate, ctx: Context) -> _Source | None:
     else:
         return None
     selection = query.selections[inner.read]
-    if selection.histograms or selection.starts is not None:
+    if selection.histograms or selection.cohorts or selection.starts is not None:
         return None
-    if node.op in ("sum", "avg") and sum(frame.size for frame in selection.frames) < _LEAST_CELLS:
+    if node.op in ("sum", "avg") and selection.size < _LEAST_CELLS:
         return None
     labels = selection.labels
     if function is not None:
@@ -208,7 +208,7 @@ def _add_frames(
     ctx.query.limits.check()
     rows = np.concatenate([frame.rows for frame in frames]) if len(frames) > 1 else frames[0].rows
     ids, times = groups[rows], frames[0].times
-    shifts = np.array([[frame.times[0] - times[0]] for frame in frames])
+    moments = np.stack([frame.times for frame in frames])
     starts = source.ends - np.int64(source.width)
     windows = Windows(np.empty((0, len(times))), times, *bounds, starts, source.ends)
     held = windows.counts >= source.least  # [K]
@@ -222,9 +222,9 @@ def _add_frames(
     rising = None
     if source.function is not None and source.function.counters_only:
         none = np.zeros(0, dtype=np.intp)
-        rising = counters.clear_of_zero(windows.of_sources(windows.values, Phases(shifts, none)))
+        rising = counters.clear_of_zero(windows.of_sources(windows.values, Phases(moments, none)))
     found = group_sums(stretches, local.places, len(local.group), rising=rising)
-    of_frames = Phases(shifts, local.frame)
+    of_frames = Phases(moments, local.frame)
     for sums, scale in found.parts:
         applied = _applied(windows.of_sources(sums, of_frames), source)
         total.add(np.where(held, applied / scale, 0.0), local, exactly=rising is None)

@@ -213,7 +213,8 @@ def idelta(w: Windows) -> tuple[Values, Mask | None]:
 def _last_two(w: Windows) -> tuple[Values, Values, Values]:
     """The last value, the one before, and the seconds between them."""
     last, before = w.hi - 1, w.hi - 2
-    return take(w.values, last), take(w.values, before), (w.time_at(last) - w.time_at(before)) / 1000.0
+    seconds = w.spread((w.source_time_at(last) - w.source_time_at(before)) / 1000.0)
+    return take(w.values, last), take(w.values, before), seconds
 
 
 def resets(w: Windows) -> tuple[Values, Mask | None]:

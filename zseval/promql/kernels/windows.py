@@ -37,10 +37,15 @@ NO_TIME = np.iinfo(np.int64).max
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Phases:
-    """shifts: int64[P, 1], ms, how much later each source is sampled.  of: intp[S], each series' source."""
+    """times: int64[P, T], ms, when each source was sampled.  of: intp[S], each series' source."""
 
-    shifts: Times
+    times: Times
     of: Rows
+
+    @property
+    def shifts(self) -> Times:
+        """int64[P, 1], ms, how much later than the first each source begins."""
+        return self.times[:, :1] - self.times[:1, :1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +75,7 @@ class Windows:
     times: int64[T] (dense) or int64[S, T] (ragged, padded with NO_TIME), ms, increasing.
     lo, hi: intp[K] (dense) or intp[S, K] (ragged). Window k holds rows lo[k]:hi[k]; equal is empty.
     starts, ends: int64[K], ms; windows are (start, end].
-    phases: of dense series that come from several sources, sampled alike but not at the same moment;
+    phases: of dense series that come from several sources, whose windows have the same rows at other times;
     `times` are then those of the first source. Only kernels that the function table calls phased see such.
     grid: the same samples before gaps were closed, where it is known; for kernels that gain by it.
     """
@@ -138,8 +143,7 @@ class Windows:
 
     def source_time_at(self, rows: Rows) -> Times:
         """The same for each source, int64[P, K], where there are several."""
-        times = take_times(self.times, rows)
-        return times if self.phases is None else times + self.phases.shifts
+        return take_times(self.times if self.phases is None else self.phases.times, rows)
 
     def spread(self, array: NDArray[Scalar]) -> NDArray[Scalar]:
         """[P, K], of each source -> [S, K]. Without several sources the array itself."""
@@ -167,7 +171,7 @@ class Windows:
         """The windows of some of the series; a view for a slice."""
         times = self.times if self.times.ndim == 1 else self.times[series]
         lo, hi = (self.lo, self.hi) if self.is_dense else (self.lo[series], self.hi[series])
-        phases = None if self.phases is None else Phases(self.phases.shifts, self.phases.of[series])
+        phases = None if self.phases is None else Phases(self.phases.times, self.phases.of[series])
         grid = None if self.grid is None else self.grid.pick(series)
         return Windows(self.values[series], times, lo, hi, self.starts, self.ends, phases, grid)
 
