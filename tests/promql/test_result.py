@@ -101,3 +101,26 @@ def test_bytes_and_objects_agree(data: st.DataObject) -> None:
     times = [1000 * index + data.draw(st.integers(0, 999)) for index in range(shape[1])]
     result = _result(ValueType.MATRIX, values, times, present)
     assert json.loads(result.to_json_bytes()) == json.loads(json.dumps(result.to_json()))
+
+
+@pytest.mark.parametrize("kind", ["counts", "percent", "any"])
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_bytes_and_objects_agree_where_there_are_many_points(kind: str, is_whole: bool) -> None:
+    rng = np.random.default_rng(7)
+    values = rng.random((130, 300)) * 100
+    if kind != "any":
+        values = np.round(values, 0 if kind == "counts" else 2)
+    values[3, 4:6] = [math.nan, -math.inf] if kind == "any" else -0.0
+    present = None if is_whole else rng.random(values.shape) < 0.5
+    result = _result(
+        ValueType.MATRIX, values, list(range(1_700_000_000_000, 1_700_000_300_000, 1000)), present
+    )
+    assert json.loads(result.to_json_bytes()) == json.loads(json.dumps(result.to_json()))
+
+
+@pytest.mark.parametrize("missing", [0, 5])
+def test_a_long_vector_is_written_as_a_short_one_is(missing: int) -> None:
+    labels = [Labels({"a": "" if row == missing else "x", "n": str(row % 7)}) for row in range(1, 151)]
+    sets = LabelSets.of(labels)
+    result = Result(ValueType.VECTOR, sets, np.array([1500]), np.arange(150.0)[:, np.newaxis])
+    assert json.loads(result.to_json_bytes()) == result.to_json()

@@ -145,17 +145,30 @@ class LabelSets:
             if not self._few:
                 self._few.append(self._few_to_json())
             return self._few[0]
+        join = b"".join
+        return [b"{%s}" % join(pairs)[1:] for pairs in zip(*self._json_pairs(), strict=True)]
+
+    def to_json_columns(self) -> list[list[bytes]]:
+        """`to_json` in columns of S pieces each: those of a series, put together, are its object."""
+        if len(self) <= FEW_SETS or not self.codes[:1].all():  # there has to be a pair without a comma before
+            return [self.to_json()]
+        first, *others = self._json_pairs(brace=b"{")
+        return [first, *others, [b"}"] * len(self)]
+
+    def _json_pairs(self, brace: bytes = b",") -> list[list[bytes]]:
+        """Of each label a piece a series: `,"name":"value"`, or nothing. brace: for the first's comma."""
         columns = []
+        before = brace
         for name, column in zip(self.names, self.codes, strict=True):
             found, which = distinct(column)
-            head = _json(name)
+            head = before + _json(name)
             pairs = np.empty(len(found), dtype=np.object_)
             pairs[:] = [
-                b"%s:%s," % (head, _json(self.symbols.text(code))) if code else b"" for code in found.tolist()
+                b"%s:%s" % (head, _json(self.symbols.text(code))) if code else b"" for code in found.tolist()
             ]
             columns.append(pairs[which].tolist())
-        join = b"".join
-        return [b"{%s}" % join(pairs)[:-1] for pairs in zip(*columns, strict=True)]
+            before = b","
+        return columns
 
     def _few_to_json(self) -> list[bytes]:
         """The same without arrays, whose fixed cost is most of a small answer's."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import compress, repeat
 
 import numpy as np
 import orjson
@@ -14,6 +14,7 @@ from zseval.model.histogram import Histogram
 from zseval.model.labels import Labels
 from zseval.model.labelsets import LabelSets
 from zseval.model.number import format_f, format_sample
+from zseval.promql.kernels.weave import Heads, weave
 from zseval.promql.statistics import Statistics
 from zseval.promql.syntax.ast import ValueType
 
@@ -22,7 +23,9 @@ __all__ = ["Result", "render_values"]
 # Between these orjson writes plain decimals as Go does; outside it uses exponents of its own.
 _PLAIN_FROM, _PLAIN_BELOW = 1e-5, 1e16
 _INTEGERS_BELOW = 2.0**53
+_LAST_END = b'"],'  # of the point before
 _POINTS_AT_ONCE = 1 << 14  # rendered together: some hundred kilobytes of text, made and used while in cache
+_WOVEN_FROM = 500  # points; fewer are written one by one sooner than numpy has laid them out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,7 +140,7 @@ class Result:
         """`to_json` as UTF-8, made from whole arrays: no Python object a number where it can be helped."""
         return b"".join(self.json_parts())
 
-    def json_parts(self) -> list[bytes]:
+    def json_parts(self) -> list[bytes | memoryview]:
         """The pieces of `to_json_bytes`, for whoever joins them with more."""
         if self.histograms is not None:
             return [orjson.dumps(self.to_json())]
@@ -154,45 +157,67 @@ class Result:
                 return [head, b"[", *self._matrix_parts(), b"]}"]
 
     def _vector_bytes(self) -> bytes:
-        time = _time_text(int(self.times[0]))
-        tail = b',"value":[%s,"' % time
-        return b",".join(
-            [
-                b'{"metric":%s%s%s"]}' % (metric, tail, value)
-                for metric, value in zip(self.labels.to_json(), render_values(self.values[:, 0]), strict=True)
-            ]
-        )
+        """All pieces of all series side by side, and one join."""
+        series = len(self)
+        if not series:
+            return b""
+        before_value = b',"value":[%s,"' % _time_text(int(self.times[0]))
+        metrics = self.labels.to_json_columns()
+        pieces = [
+            [b'"]},{"metric":'] * series,
+            *metrics,
+            [before_value] * series,
+            render_values(self.values[:, 0]),
+        ]
+        parts = [b""] * (series * len(pieces))
+        for place, column in enumerate(pieces):
+            parts[place :: len(pieces)] = column
+        parts[0] = b'{"metric":'
+        return b"".join([*parts, b'"]}'])
 
-    def _matrix_parts(self) -> Iterator[bytes]:
-        """A series at a time: time texts (made once where shared) and values interleaved, one join.
-
-        Values are rendered some series at a time, and only where they are present.
-        """
-        steps = self.values.shape[1]
-        shared = _time_heads(self.times) if self.times.ndim == 1 else []
+    def _matrix_parts(self) -> Iterator[bytes | memoryview]:
+        """Some series at a time. Time texts are made once where all series share their times."""
         metrics = self.labels.to_json()
+        steps = self.values.shape[1]
         rows_at_once = max(1, _POINTS_AT_ONCE // max(1, steps))
-        before = b'{"metric":%s,"values":[%s'
+        is_shared = self.times.ndim == 1
+        shared = _time_heads(self.times) if is_shared else []
+        woven = Heads.of(shared) if is_shared and steps * len(self) >= _WOVEN_FROM else None
         for first in range(0, len(metrics), rows_at_once):
             part = slice(first, first + rows_at_once)
             values = self.values[part]
             present = None if self.present is None else self.present[part]
             if present is not None and present.all():
                 present = None
-            texts = render_values(values.ravel() if present is None else values[present])
-            start = 0
-            for row, metric in enumerate(metrics[part], start=first):
-                heads = shared if self.times.ndim == 1 else _time_heads(self.times[row])
-                if present is not None:
-                    heads = list(compress(heads, present[row - first].tolist()))
-                end = start + len(heads)
-                parts = [b'"]]}'] * (2 * len(heads) + 1)
-                parts[0:-1:2] = heads
-                parts[1::2] = texts[start:end]
-                parts[0] = before % (metric, heads[0][len(b'"],') :])
-                start = end
-                yield b"".join(parts)
-                before = b',{"metric":%s,"values":[%s'
+            leads = [b'"]]},{"metric":%s,"values":[' % metric for metric in metrics[part]]
+            if not first:
+                leads[0] = leads[0][len(b'"]]},') :]
+            text = None if woven is None else weave(values, present, woven, leads, len(_LAST_END))
+            if text is not None:
+                yield text
+            else:
+                heads = repeat(shared) if is_shared else map(_time_heads, self.times[part])
+                yield _joined_points(values, present, heads, leads)
+        yield b'"]]}' if len(metrics) else b""
+
+
+def _joined_points(
+    values: Values, present: Mask | None, heads: Iterable[list[bytes]], leads: Iterable[bytes]
+) -> bytes:
+    """What `weave` does, from a text a value; heads of each series' own."""
+    texts = render_values(values.reshape(-1) if present is None else values[present])
+    joined = []
+    start = 0
+    for row, (lead, own) in enumerate(zip(leads, heads, strict=False)):
+        if present is not None:
+            own = list(compress(own, present[row].tolist()))
+        parts = [lead] * (2 * len(own) + 1)
+        parts[1::2] = own
+        parts[1] = own[0][len(_LAST_END) :]
+        parts[2::2] = texts[start : start + len(own)]
+        start += len(own)
+        joined += parts
+    return b"".join(joined)
 
 
 def _json_series(
@@ -222,7 +247,7 @@ def _time_heads(times: Times) -> list[bytes]:
         texts = (
             orjson.dumps(seconds, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",") if len(times) else []
         )
-    return [b'"],[%s,"' % text for text in texts]
+    return [b'%s[%s,"' % (_LAST_END, text) for text in texts]
 
 
 def render_values(values: Values) -> list[bytes]:
