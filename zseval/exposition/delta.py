@@ -1,24 +1,22 @@
 """DeltaParser: the bodies of one target, of which each is read only where it differs from the one before.
 
-A body is split into lines and compared with the previous body's. An unchanged line costs a comparison,
-a changed one a check of its prefix and a float(); values are carried over in one copy. Where a prefix
-changed too, lines are looked up by their prefix; only a prefix never seen is read by the grammar, which
-therefore can be strict. A body that cannot be read line by line (a quoted name or value with a line
-break in it, a NUL) is given to the strict parser as a whole, and so is one with an error, for its place.
+A body is compared with the previous one. An unchanged line costs the comparison, a changed one what it takes
+to read a number; values are carried over in one copy. Where more than values changed, lines are looked up by
+what stands before their value; only such a prefix never seen is read by the grammar, which therefore can be
+strict. A body that cannot be read line by line (a quoted name or value with a line break in it, a NUL) is
+given to the strict parser as a whole, and so is one with an error, for its place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import compress
-from operator import ne
+from dataclasses import dataclass
 
 import numpy as np
 
 from zseval.errors import ExpositionError, Position
 from zseval.exposition.entries import Description, DescriptionKind, Entry, Exemplar, Sample, normalized
-from zseval.exposition.floats import parse_float
+from zseval.exposition.floats import plain_floats
 from zseval.exposition.lines import (
     Tail,
     head_end,
@@ -28,6 +26,7 @@ from zseval.exposition.lines import (
     text_tail,
     usual_labels,
 )
+from zseval.exposition.lockstep import Changes, Lockstep, lockstep
 from zseval.exposition.negotiate import Format
 from zseval.exposition.openmetrics import parse_openmetrics
 from zseval.exposition.page import NO_TIMESTAMP, BrokenBodyError, Mark, Page
@@ -40,10 +39,6 @@ __all__ = ["NO_TIMESTAMP", "BrokenBodyError", "DeltaParser", "Page"]
 
 _BLANKS = b" \t"
 _CALM = 3  # pages
-# Of these characters float() makes what strconv.ParseFloat makes, but for signed NaNs and what is too large;
-# neither comes out finite.
-_PLAIN = b"0123456789.eE+-\n"
-_LETTERS = b"nNaAiIfFtTyY"
 
 
 class _NotByLines(Exception):  # noqa: N818 - a signal inside this module, not an error
@@ -64,16 +59,12 @@ _DIALECTS = {
 }
 
 
-@dataclass(slots=True)
-class _Lines:
-    """The previous body. place: int64[lines], the sample on each line, -1 where there is none.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Previous:
+    """The previous body. place: intp[lines], the sample on each line, -1 where there is none."""
 
-    prefixes: what stands before the value on each line, b"" where there is no sample.
-    """
-
-    lines: list[bytes] = field(default_factory=list)
-    prefixes: list[bytes] = field(default_factory=list)
-    place: Rows = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    lockstep: Lockstep
+    place: Rows
 
 
 class _Walk:
@@ -155,7 +146,7 @@ class DeltaParser:
         self._unit_of: list[str] = []  # as well
         self._free: list[int] = []
         self._described: dict[bytes, Description] = {}  # comment lines of the previous body
-        self._previous: _Lines | None = None
+        self._previous: _Previous | None = None
         self._slots: Rows = np.zeros(0, dtype=np.intp)
         self._values: Values = np.zeros(0, dtype=np.float64)
         self._timestamps: Times | None = None
@@ -165,13 +156,12 @@ class DeltaParser:
 
     def parse(self, body: bytes) -> Page:
         """The samples of a body. Raises BrokenBodyError; the next is then compared with the last good one."""
-        lines = body.split(b"\n")
         try:
-            page = self._changes(lines)
+            page = self._changes(body)
             if page is not None:
                 self._rest()
                 return page
-            return self._walk_lines(lines)
+            return self._walk_lines(body)
         except _NotByLines:
             return self._walk_entries(body)
 
@@ -210,35 +200,26 @@ class DeltaParser:
 
     # The fast way: the same series on the same lines.
 
-    def _changes(self, lines: list[bytes]) -> Page | None:
+    def _changes(self, body: bytes) -> Page | None:
         """The page where only tails of lines changed; None where more did."""
         previous = self._previous
-        if previous is None or len(lines) != len(previous.lines):
+        changes = None if previous is None else previous.lockstep.compare(body)
+        if previous is None or changes is None:
             return None
-        changed = list(map(ne, lines, previous.lines))
-        if not self._update(previous, lines, changed):
-            return None
-        previous.lines = lines
+        if len(changes.rows):
+            self._update(previous.place[changes.rows], changes)
+        previous.lockstep.accept(changes)
         return self._page({})
 
-    def _update(self, previous: _Lines, lines: list[bytes], changed: list[bool]) -> bool:
-        """Take the values of the changed lines; False, and nothing taken, where a prefix changed."""
-        places = previous.place[np.frombuffer(bytes(changed), dtype=np.bool_)]
-        if not len(places):
-            return True
-        if places.min() < 0:
-            return False
-        whole, prefixes = list(compress(lines, changed)), list(compress(previous.prefixes, changed))
-        tails = list(map(bytes.removeprefix, whole, prefixes))
-        if sum(map(len, tails)) + sum(map(len, prefixes)) != sum(map(len, whole)):
-            return False  # a line has another prefix and was left whole, which may well look like a number
+    def _update(self, places: Rows, changes: Changes) -> None:
+        """Take the values of the changed lines. Raises _NotByLines, and then none is taken."""
         has_more = self._timestamps is not None or bool(self._exemplars)
-        plain = None if has_more else _plain_floats(tails)
+        plain = None if has_more else changes.floats()
         if plain is not None:
             self._values[places] = plain
-        else:
-            self._take_tails(places.tolist(), list(map(self._tail, whole, prefixes, tails)))
-        return True
+            return
+        prefixes = [self._prefix_of[slot] for slot in self._slots[places].tolist()]
+        self._take_tails(places.tolist(), list(map(self._tail, prefixes, changes.texts())))
 
     def _take_tails(self, places: list[int], parsed: list[Tail]) -> None:
         if self._timestamps is None and any(timestamp is not None for _, timestamp, _ in parsed):
@@ -252,11 +233,11 @@ class DeltaParser:
             if exemplar is not None:
                 self._exemplars[place] = exemplar
 
-    def _tail(self, line: bytes, prefix: bytes, tail: bytes) -> Tail:
+    def _tail(self, prefix: bytes, tail: bytes) -> Tail:
         parsed = self._dialect.tail(tail)
         if parsed is not None:
             return parsed
-        sample = self._strict_line(line)
+        sample = self._strict_line(prefix + tail)
         if not isinstance(sample, Sample) or sample.series != prefix.rstrip(_BLANKS):
             raise _NotByLines
         return sample.value, sample.timestamp_ms, sample.exemplar
@@ -273,8 +254,9 @@ class DeltaParser:
 
     # The slower way: lines looked up by their prefix.
 
-    def _walk_lines(self, lines: list[bytes]) -> Page:
+    def _walk_lines(self, body: bytes) -> Page:
         self._wake()
+        lines = body.split(b"\n")
         prefixes = [line[: line.rfind(b" ") + 1] for line in lines]
         slot_of, prefix_of = self._slot_of, self._prefix_of
         known = [slot_of.get(prefix, -1) for prefix in prefixes]
@@ -293,7 +275,7 @@ class DeltaParser:
             raise
         place = np.full(len(lines), -1, dtype=np.intp)
         place[rows] = np.arange(len(rows))
-        self._previous = _Lines(lines, walk.prefixes, place)
+        self._previous = _Previous(lockstep(body, walk.prefixes), place)
         self._keep_marks(walk, rows)
         slots = np.array(walk.slots, dtype=np.intp)[rows]
         return self._take(slots, tails, walk)
@@ -314,12 +296,12 @@ class DeltaParser:
         tails = list(
             map(bytes.removeprefix, [lines[row] for row in rows], [walk.prefixes[row] for row in rows])
         )
-        plain = None if walk.more else _plain_floats(tails)
+        plain = None if walk.more else plain_floats(tails)
         if plain is not None:
             return plain
         more = walk.more
         return [
-            more[row] if row in more else self._tail(lines[row], walk.prefixes[row], tail)
+            more[row] if row in more else self._tail(walk.prefixes[row], tail)
             for row, tail in zip(rows, tails, strict=True)
         ]
 
@@ -482,22 +464,6 @@ class DeltaParser:
 
 
 _NORMALIZED = frozenset({MetricType.HISTOGRAM, MetricType.SUMMARY})
-
-
-def _plain_floats(tails: list[bytes]) -> Values | None:
-    """float64[N] of tails that are numbers and nothing else; None where one is more, or wrong."""
-    rest = b"\n".join(tails).translate(None, _PLAIN)
-    if rest and rest.translate(None, _LETTERS):
-        return None
-    try:
-        values = np.fromiter(map(float, tails), dtype=np.float64, count=len(tails))
-    except ValueError:
-        return None
-    finite = np.isfinite(values)
-    if not finite.all():
-        odd = np.flatnonzero(~finite).tolist()
-        return None if any(parse_float(tails[place]) is None for place in odd) else values
-    return values
 
 
 def _unique(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
