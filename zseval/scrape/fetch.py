@@ -6,7 +6,10 @@ Source: prometheus scrape/scrape.go (targetScraper).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 
 from zseval.errors import ScrapeError
 from zseval.exposition.negotiate import ACCEPT
@@ -46,11 +49,7 @@ async def fetch(
 
     Raises ScrapeError, BodySizeError, TransportError or ConfigError (a credentials file).
     """
-    headers = {
-        "Accept": accept,
-        "Accept-Encoding": "gzip" if compression else "identity",
-        "X-Prometheus-Scrape-Timeout-Seconds": format_f(timeout_ms / 1000),
-    }
+    headers = _headers(timeout_ms, accept, compression=compression)
     limit = body_size_limit or MAX_BODY_BYTES + 1
     try:
         async with asyncio.timeout(timeout_ms / 1000):
@@ -72,3 +71,15 @@ async def fetch(
             if body_size_limit
             else f"body is over {MAX_BODY_BYTES >> 20} MiB and the job sets no body_size_limit"
         ) from None
+
+
+@lru_cache(256)
+def _headers(timeout_ms: int, accept: str, *, compression: bool) -> Mapping[str, str]:
+    """Those of a request: the same for all targets of a job, mostly."""
+    return MappingProxyType(
+        {
+            "Accept": accept,
+            "Accept-Encoding": "gzip" if compression else "identity",
+            "X-Prometheus-Scrape-Timeout-Seconds": format_f(timeout_ms / 1000),
+        }
+    )

@@ -140,6 +140,7 @@ class Ingest:
         self._table = store.table(source)
         self._target = target
         self.config = config
+        self._content = ("", "")  # content type and fallback of the latest body
         self._format: Format | None = None
         self._parser: PageParser | None = None
         self._id_of: Ids = _NO_IDS  # by slot
@@ -185,16 +186,23 @@ class Ingest:
         return reading
 
     def _parsed(self, body: bytes, content_type: str) -> Page:
-        found = format_of(content_type, self.config.fallback_scrape_protocol)
-        if self._parser is None or found is not self._format:
-            # Slots of another parser mean other series: what they were is settled before they are given up.
-            self._parser = page_parser(found, self.config.page_options)
-            self._format = found
-            self._id_of = _NO_IDS
-            self._layout = None
-            self._tracked_slots = _NO_ROWS
-            self._exemplars, self._exemplar_series = {}, {}
+        content = (content_type, self.config.fallback_scrape_protocol)
+        if self._parser is None or content != self._content:
+            found = format_of(*content)
+            if self._parser is None or found is not self._format:
+                self._begin(found)
+            self._content = content
+        assert self._parser is not None
         return self._parser.parse(body)
+
+    def _begin(self, found: Format) -> None:
+        # Slots of another parser mean other series: what they were is settled before they are given up.
+        self._parser = page_parser(found, self.config.page_options)
+        self._format = found
+        self._id_of = _NO_IDS
+        self._layout = None
+        self._tracked_slots = _NO_ROWS
+        self._exemplars, self._exemplar_series = {}, {}
 
     def _count_kept(self, error: BrokenBodyError) -> int:
         """How many samples before the error metric relabelling leaves."""

@@ -7,6 +7,7 @@ import hashlib
 import logging
 import socket
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from zseval.clock import Clock, SteadyClock
 from zseval.metrics import Registry
@@ -284,9 +285,13 @@ class _Counters:
 
     def note(self, target: Target, outcome: Outcome) -> None:
         refused = outcome.refused
-        self._out_of_order.inc(by=refused.out_of_order)
-        self._duplicates.inc(by=refused.duplicates)
-        self._out_of_bounds.inc(by=refused.out_of_bounds)
+        for counter, count in (
+            (self._out_of_order, refused.out_of_order),
+            (self._duplicates, refused.duplicates),
+            (self._out_of_bounds, refused.out_of_bounds),
+        ):
+            if count:
+                counter.inc(by=count)
         if isinstance(outcome.error, BodySizeError):
             self._body_size.inc()
         elif outcome.error is not None and str(outcome.error) == "sample limit exceeded":
@@ -294,7 +299,12 @@ class _Counters:
         elif outcome.error is not None and str(outcome.error) == HISTOGRAM_LIMIT:
             self._bucket_limit.inc()
         result = "failed" if outcome.error is not None else "ok"
-        self._scrapes.inc(format_duration(target.interval_ms), result)
+        self._scrapes.inc(_interval(target.interval_ms), result)
+
+
+@lru_cache(64)
+def _interval(interval_ms: int) -> str:
+    return format_duration(interval_ms)
 
 
 def _seed(external_labels: Labels) -> int:

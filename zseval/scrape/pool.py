@@ -171,6 +171,7 @@ class ScrapePool:
 
     def _fetcher(self) -> Fetch:
         client, config = self._client, self.config
+        accept = accept_header(config.protocols)
 
         async def fetch_target(target: Target) -> Fetched:
             return await fetch(
@@ -179,7 +180,7 @@ class ScrapePool:
                 timeout_ms=target.timeout_ms,
                 body_size_limit=config.body_size_limit,
                 compression=config.enable_compression,
-                accept=accept_header(config.protocols),
+                accept=accept,
             )
 
         return fetch_target
