@@ -22,6 +22,7 @@ from zseval.promql.syntax.value_type import ValueType
 if TYPE_CHECKING:
     from zseval.promql.evaluation import Database, Evaluator
     from zseval.promql.explain.explanation import Explanation
+    from zseval.promql.plan.cache import PlanCache
     from zseval.promql.plan.nodes import Plan
     from zseval.promql.result import Result
     from zseval.promql.syntax.ast import Expr
@@ -75,6 +76,7 @@ class Engine:
         self.timeout = timeout
         self._clock = clock
         self._memo = LabelMemo()
+        self._plans: PlanCache | None = None  # with the first query, as what plans is loaded then
         self._parse_text = lru_cache(_PARSED_QUERIES)(partial(_parse, features=self.features))
 
     def instant(self, expr: str | Expr, time: float, *, timeout: float | None = None) -> Result:
@@ -190,13 +192,16 @@ class Engine:
     ) -> Evaluator:
         """Time runs from here. Raises ParseError."""
         from zseval.promql.evaluation import Evaluator
+        from zseval.promql.plan.cache import PlanCache
 
+        if self._plans is None:
+            self._plans = PlanCache()
         parsed, text = (self._parse_text(expr), expr) if isinstance(expr, str) else (expr, "")
         starts = "use-start-timestamps" in self.features
         settings = Settings(lookback_ms or self.lookback_ms, self.default_step_ms, starts)
         seconds = self.timeout if timeout is None else min(timeout, self.timeout)
         limits = Limits(self.max_samples, self._clock() + seconds, self._clock, cancel)
-        return Evaluator(self.db, self._memo, self.features, settings, limits, parsed, text)
+        return Evaluator(self.db, self._memo, self._plans, self.features, settings, limits, parsed, text)
 
 
 def _parse(text: str, features: frozenset[str]) -> Expr:

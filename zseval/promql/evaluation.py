@@ -31,7 +31,7 @@ from zseval.promql.exec.trace import Trace
 from zseval.promql.exec.vector import Vector, merged, without_names
 from zseval.promql.kernels.extended import edge_samples
 from zseval.promql.kernels.windows import NO_TIME, Windows
-from zseval.promql.plan.build import build
+from zseval.promql.plan.cache import PlanCache
 from zseval.promql.plan.nodes import Node, Plan, Read, Subquery, Text, Window
 from zseval.promql.plan.request import Evaluation, Settings
 from zseval.promql.result import Result
@@ -61,7 +61,7 @@ class Database(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Evaluator:
-    """One query. db: what it reads.  memo: label work of earlier queries on it.  expr: its tree.
+    """One query. db: what it reads.  memo, plans: work of earlier queries on it.  expr: its tree.
 
     text: what the positions in the tree refer to, "" where only a tree was given.
     features: upstream's names of what is switched on.
@@ -69,6 +69,7 @@ class Evaluator:
 
     db: Database
     memo: LabelMemo
+    plans: PlanCache
     features: frozenset[str]
     settings: Settings
     limits: Limits
@@ -78,7 +79,7 @@ class Evaluator:
     def plan(self, evaluation: Evaluation) -> Plan:
         """Raises EvaluationError for what cannot be planned."""
         try:
-            return build(self.expr, evaluation, self.settings)
+            return self.plans.plan(self.expr, evaluation, self.settings)
         except InvalidQueryError as error:
             raise error.within(self.text) from None
 

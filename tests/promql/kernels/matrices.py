@@ -34,8 +34,11 @@ class Matrix:
 
 
 @st.composite
-def matrices(draw: st.DrawFn, values: st.SearchStrategy[float] = WILD, *, most: int = 9) -> Matrix:
-    series, steps = draw(st.integers(0, most)), draw(st.integers(1, 4))
+def matrices(
+    draw: st.DrawFn, values: st.SearchStrategy[float] = WILD, *, most: int = 9, steps: int = 0
+) -> Matrix:
+    """steps: so many; 0 for any number."""
+    series, steps = draw(st.integers(0, most)), steps or draw(st.integers(1, 4))
     count = draw(st.integers(1, 4))
     cells = draw(st.lists(values, min_size=series * steps, max_size=series * steps))
     present = None

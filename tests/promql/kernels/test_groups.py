@@ -42,6 +42,13 @@ def test_an_aggregate_of_anything_is_that_of_the_slow_twin(op: str, matrix: Matr
     _check(op, matrix, ROUNDING.get(op, 0.0))
 
 
+@pytest.mark.parametrize("op", ["sum", "avg"])
+@given(matrix=matrices(st.one_of(COUNTS, DECIMALS, WILD), steps=1))
+@settings(max_examples=200, deadline=None)
+def test_a_sum_at_a_single_step_is_that_of_the_slow_twin(op: str, matrix: Matrix) -> None:
+    _check(op, matrix, ROUNDING.get(op, 0.0))
+
+
 @pytest.mark.parametrize("op", ["min", "max"])
 @given(matrix=matrices(st.sampled_from([0.0, -0.0, -1.0, 1.0])))
 @settings(max_examples=150, deadline=None)
@@ -91,6 +98,7 @@ def test_groups_that_span_chunks_are_whole(
     op: str, some_absent: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kernel, "_CHUNK_ROWS", 7)
+    monkeypatch.setattr(kernel, "_CHUNK_CELLS", 35)
     rng = np.random.default_rng(5)
     values = rng.normal(1e3, 10, (60, 5))
     values[3, 2], values[40, 3] = np.nan, np.inf

@@ -32,10 +32,11 @@ _INT64_LIMIT = float(2**63)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowGroups:
-    """Which group each series belongs to, and the labels of the groups."""
+    """Which group each series belongs to, the labels of the groups, and the series sorted by group."""
 
     ids: Rows
     labels: LabelSets
+    groups: group_kernels.Groups
 
     @property
     def count(self) -> int:
@@ -63,7 +64,8 @@ def row_groups(labels: LabelSets, grouping: tuple[str, ...], without: bool, quer
     def make() -> RowGroups:
         used = labels.drop((METRIC_NAME, *grouping)) if without else labels.keep(grouping)
         found = used.group()
-        return RowGroups(found.ids, used.take(found.first))
+        labels_of_groups = used.take(found.first)
+        return RowGroups(found.ids, labels_of_groups, group_kernels.Groups.of(found.ids, found.count))
 
     return query.remember((labels,), ("group by", tuple(sorted(grouping)), without), make)
 
@@ -83,7 +85,7 @@ def _reduce(
     """sum, avg, min, max, count, group, stddev, stdvar."""
     floats = vector if node.op in ("count", "group") else vector.floats()
     values, present = group_kernels.aggregate(
-        node.op, floats.values, floats.present, groups.ids, groups.count
+        node.op, floats.values, floats.present, groups.groups, groups.count
     )
     result = _result(groups, values, present, vector)
     if node.op in ("sum", "avg"):

@@ -7,8 +7,9 @@ Source: promql/engine.go (aggregation).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -22,7 +23,16 @@ __all__ = ["AGGREGATES", "Groups", "aggregate"]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 _CHUNK_ROWS = 512
-"""Rows reduced at a time: with 241 steps 1 MB an array."""
+"""Rows reduced at a time, at least: with 241 steps 1 MB an array."""
+
+_CHUNK_CELLS = 1 << 17
+"""Cells reduced at a time, of fewer steps."""
+
+_FEW_ROWS = 512
+"""So many single values are summed by groups sooner one after the other than as arrays."""
+
+_CLEAR = 2.0**-20
+"""A sum above this part of its largest value has lost nothing that shows, however it was compensated."""
 
 _PAIR_CELLS = 1 << 20
 """Cells gathered at a time for groups that are summed one sample after the other."""
@@ -96,16 +106,33 @@ class _Input:
     values: Values
     present: Mask | None
     groups: Groups
+    _whole: list[_Chunk] = field(default_factory=list)
 
     @property
     def shape(self) -> tuple[int, int]:
         """(N, K)."""
         return len(self.groups.numbers), self.values.shape[1]
 
-    def chunks(self) -> Iterator[_Chunk]:
-        starts, sizes = self.groups.starts, self.groups.sizes
-        for first in range(0, self.values.shape[0], _CHUNK_ROWS):
-            last = min(first + _CHUNK_ROWS, self.values.shape[0])
+    @property
+    def chunk_rows(self) -> int:
+        """The most rows a chunk has."""
+        return max(_CHUNK_ROWS, _CHUNK_CELLS // max(self.values.shape[1], 1))
+
+    def chunks(self) -> Iterable[_Chunk]:
+        """All rows in group order."""
+        if not len(self.values) or len(self.values) > self.chunk_rows:
+            return self._chunks()
+        if not self._whole:
+            order, starts, sizes = self.groups.order, self.groups.starts, self.groups.sizes
+            present = self.present if self.present is None or order is None else self.present[order]
+            values = self.values if order is None else self.values[order]
+            self._whole.append(_Chunk(values, present, starts, slice(0, len(starts)), sizes))
+        return self._whole
+
+    def _chunks(self) -> Iterator[_Chunk]:
+        starts, sizes, length = self.groups.starts, self.groups.sizes, self.chunk_rows
+        for first in range(0, self.values.shape[0], length):
+            last = min(first + length, self.values.shape[0])
             rows = self.groups.rows(slice(first, last))
             low = int(np.searchsorted(starts, first, side="right")) - 1
             high = int(np.searchsorted(starts, last, side="left"))
@@ -157,14 +184,15 @@ class _Input:
 
 
 def aggregate(
-    op: str, values: Values, present: Mask | None, groups: Rows, count: int
+    op: str, values: Values, present: Mask | None, groups: Rows | Groups, count: int
 ) -> tuple[Values, Mask | None]:
     """One of AGGREGATES over groups of series, step by step.
 
-    values: float64[S, K].  present: bool[S, K], None for all.  groups: intp[S], each below count.
+    values: float64[S, K].  present: bool[S, K], None for all.  groups: intp[S], each below count, or what
+    `Groups.of` makes of that.
     Returns float64[G, K] and bool[G, K] (None for all); G = count. A group without a sample is absent.
     """
-    given = _Input(values, present, Groups.of(groups, count))
+    given = _Input(values, present, groups if isinstance(groups, Groups) else Groups.of(groups, count))
     found = AGGREGATES[op](given)
     held = None if present is None else given.counts() > 0
     numbers = given.groups.numbers
@@ -178,6 +206,9 @@ def aggregate(
 
 
 def _sum(given: _Input) -> Values:
+    few = _few_sums(given)
+    if few is not None:
+        return few
     sums = _sums(given)
     total = sums.rounded()
     group, step = sums.doubtful()
@@ -188,8 +219,11 @@ def _sum(given: _Input) -> Values:
 
 
 def _avg(given: _Input) -> Values:
-    sums = _sums(given)
     counts = np.maximum(given.counts(), 1.0)
+    few = _few_sums(given)
+    if few is not None:
+        return few / counts
+    sums = _sums(given)
     result = sums.total / counts
     if sums.rest is not None:
         result += sums.rest / counts
@@ -197,6 +231,29 @@ def _avg(given: _Input) -> Values:
     for batch, samples in given.samples(group, step):
         result[group[batch], step[batch]] = mean_samples(samples)
     return result
+
+
+def _few_sums(given: _Input) -> Values | None:
+    """Exact sums of few values at one step, float64[N, 1]; None where there are many, or where a sum is not
+    finite or so small beside its values that it matters how it is compensated.
+    """
+    if given.values.shape[1] != 1 or not 0 < len(given.values) <= _FEW_ROWS:
+        return None
+    (chunk,) = given.chunks()
+    values = chunk.filled(0.0)[:, 0].tolist()
+    sums: list[float] = []
+    start = 0
+    for size in chunk.sizes.tolist():
+        part = values[start : start + size]
+        start += size
+        try:
+            total = math.fsum(part) + 0.0  # no sum is -0
+        except (OverflowError, ValueError):  # it is beyond float64, or of both infinities
+            return None
+        if not math.isfinite(total) or abs(total) < _CLEAR * max(max(part), -min(part)):
+            return None
+        sums.append(total)
+    return np.array(sums)[:, np.newaxis]
 
 
 def _sums(given: _Input) -> Sums:
@@ -227,7 +284,8 @@ def _summed(given: _Input, *, together: bool) -> Sums:
     sigma = split_points(np.where(over, 0.0, peaks), longest)
     high, low, odd = (np.zeros(given.shape) for _ in range(3))
     any_low = False
-    buffers = (np.empty((_CHUNK_ROWS, given.shape[1])), np.empty((_CHUNK_ROWS, given.shape[1])))
+    most = min(given.chunk_rows, len(given.values))
+    buffers = (np.empty((most, given.shape[1])), np.empty((most, given.shape[1])))
     for chunk in given.chunks():
         values = chunk.filled(0.0)
         if wild:
@@ -265,7 +323,7 @@ def _peaks(given: _Input, *, together: bool) -> tuple[Values, bool]:
     """
     peaks = np.zeros((1 if together else given.shape[0], given.shape[1]))
     wild = False
-    buffer = np.empty((_CHUNK_ROWS, given.shape[1]))
+    buffer = np.empty((min(given.chunk_rows, len(given.values)), given.shape[1]))
     for chunk in given.chunks():
         magnitudes = np.abs(chunk.filled(0.0), out=buffer[: len(chunk.values)])
         if not (magnitudes.max(axis=0) <= HUGEST).all():

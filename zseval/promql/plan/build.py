@@ -53,7 +53,7 @@ def build_unoptimised(expr: ast.Expr, evaluation: Evaluation, settings: Settings
     builder = _Builder(evaluation, settings)
     steps = evaluation.steps
     root = builder.node(expr, steps)
-    return Plan(root, tuple(builder.reads), steps, expr.type)
+    return Plan(root, tuple(builder.reads), steps, expr.type, builder.moves)
 
 
 def _unwrap(expr: ast.Expr) -> ast.Expr:
@@ -86,6 +86,7 @@ class _Builder:
         self.query = query
         self.settings = settings
         self.reads: list[Read] = []
+        self.moves = True
 
     def node(self, expr: ast.Expr, steps: Steps) -> Node:
         match expr:
@@ -135,6 +136,7 @@ class _Builder:
         offset, at = self._offset(expr.offset), self._at(expr.at)
         step = self.settings.default_step_ms if expr.step is None else self._range(expr.step)
         seen = steps if at is None else Steps.at(at)
+        self.moves = False  # its steps stay multiples of their interval
         inner = replace(seen, start_ms=seen.start_ms - offset).aligned_within(width, step)
         return Subquery(self.node(expr.expr, inner), width, inner, offset, at, expr.span)
 
@@ -183,8 +185,10 @@ class _Builder:
         query = self.query
         match name:
             case "start":
+                self.moves = False
                 return query.start_ms / 1000
             case "end":
+                self.moves = False
                 return query.end_ms / 1000
             case "range":
                 return (query.end_ms - query.start_ms) / 1000
@@ -210,6 +214,7 @@ class _Builder:
         return duration_ms(duration, query.end_ms - query.start_ms, query.step_ms, positive=positive)
 
     def _at(self, at: int | ast.AtBound | None) -> int | None:
+        self.moves = self.moves and at is None
         match at:
             case ast.AtBound.START:
                 return self.query.start_ms

@@ -204,12 +204,16 @@ Node: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A query made ready: its root, what it reads, when it is evaluated, and the type of its value."""
+    """A query made ready: its root, what it reads, when it is evaluated, and the type of its value.
+
+    moves: at other times it is the same, but for the times of its reads and its steps.
+    """
 
     root: Node
     reads: tuple[Read, ...]
     steps: Steps
     type: ValueType
+    moves: bool = False
 
 
 def children(node: Node) -> tuple[Node, ...]:
