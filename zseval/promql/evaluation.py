@@ -140,7 +140,15 @@ class Evaluator:
         what = ("selection", selection.epoch, selection.ids.tobytes())
         labels = self.memo.get((self.db,), what, lambda: selection.labels)
         starts = self._start_times(read, selection) if self.settings.start_times else None
-        return replace(selection, labels=labels, starts=starts)
+        return Selection(
+            selection.ids,
+            selection.epoch,
+            labels,
+            selection.apart,
+            selection.histograms,
+            starts,
+            selection.cohorts,
+        )
 
     def _start_times(self, read: Read, selection: Selection) -> StartTimes | None:
         found = self.db.start_times(read.matchers, read.start_ms, read.end_ms)

@@ -23,10 +23,13 @@ from zseval.rules.state import ActiveAlert, AlertState
 from zseval.rules.writer import Refused, SeriesWriter, Store
 
 if TYPE_CHECKING:
+    from zseval.model.labelsets import LabelSets
     from zseval.promql.result import Result
     from zseval.promql.syntax.ast import Expr
 
 __all__ = ["Change", "GroupResult", "GroupState", "Querier", "RuleState", "Surroundings"]
+
+_SAME_LABELSET = "vector contains metrics with the same labelset after applying rule labels"
 
 Samples = list[tuple[Labels, float]]
 Histograms = list[tuple[Labels, Histogram]]
@@ -95,6 +98,20 @@ class RuleState:
     last_error: str = ""
     last_evaluation_ms: int = 0
     evaluation_s: float = 0.0
+    _named: tuple[LabelSets, list[Labels]] | None = None  # of the last evaluation, of a recording rule
+
+    def named(self, found: LabelSets, group: Group) -> list[Labels]:
+        """The series a recording rule writes for those it found, which mostly are the same every time.
+
+        Raises RuleError where two become one.
+        """
+        if self._named is None or self._named[0] is not found:
+            extra = {**group.labels_of(self.rule), METRIC_NAME: self.rule.name}
+            labels = [each.merged(extra) for each in found.to_list()]
+            if len(set(labels)) != len(labels):
+                raise RuleError(_SAME_LABELSET)
+            self._named = found, labels
+        return self._named[1]
 
     def note(self, error: str) -> None:
         """What came of an evaluation; "" for a good one."""
@@ -166,25 +183,48 @@ class GroupState:
     def _evaluate_rule(self, state: RuleState, now_ms: int, result: _Gathered) -> None:
         at_ms = now_ms - self.query_offset_ms
         found = self.surroundings.querier.instant_at(state.rule.expr, at_ms)
-        vector, histograms = _vector(found), _histograms(found)
+        labels: Sequence[Labels]
+        values: Sequence[float]
         if state.book is None:
-            samples, histograms = _recorded(state.rule, self.group, vector, histograms)
+            labels, values, histograms = self._recorded(state, found)
         else:
+            vector, histograms = _vector(found), _histograms(found)
             vector += [(labels, 0.0) for labels, _ in histograms]  # what upstream makes of one
             histograms = []
             expand = self.surroundings.expander(now_ms, state.rule.name)
             state.book.evaluate(vector, now_ms, self.group.limit, expand)
             samples = state.book.samples()
+            labels, values = [each for each, _ in samples], [value for _, value in samples]
             result.alerts += self._due(state, state.book, now_ms)  # told whatever the store says
         state.note("")
-        result.samples += len(samples) + len(histograms)
-        written = state.writer.write(
-            at_ms, [labels for labels, _ in samples], [value for _, value in samples], histograms
-        )
+        result.samples += len(labels) + len(histograms)
+        written = state.writer.write(at_ms, labels, values, histograms)
         refusal = _refusal(written)
         if refusal:
             state.note(refusal)
             result.refused.append((state.rule.name, refusal))
+
+    def _recorded(
+        self, state: RuleState, found: Result
+    ) -> tuple[Sequence[Labels], Sequence[float], Histograms]:
+        """What a recording rule writes: labels and values of floats, and native histograms.
+
+        Raises RuleError where two results become one, or past the limit.
+        """
+        histograms: Histograms = []
+        if found.type is ValueType.VECTOR and found.histograms is None:
+            labels, values = state.named(found.labels, self.group), found.values[:, 0].tolist()
+        else:
+            extra = {**self.group.labels_of(state.rule), METRIC_NAME: state.rule.name}
+            floats = _vector(found)
+            labels, values = [each.merged(extra) for each, _ in floats], [value for _, value in floats]
+            histograms = [(each.merged(extra), value) for each, value in _histograms(found)]
+            if len({*labels, *(each for each, _ in histograms)}) != len(labels) + len(histograms):
+                raise RuleError(_SAME_LABELSET)
+        count = len(labels) + len(histograms)
+        if 0 < self.group.limit < count:
+            raise RuleError(f"exceeded limit of {self.group.limit} with {count} series")
+        return labels, values, histograms
 
     def _due(self, state: RuleState, book: AlertBook, now_ms: int) -> list[Alert]:
         url = self.surroundings.generator_url(state.rule.text)
@@ -281,21 +321,6 @@ def _vector(result: Result) -> Samples:
             return [(Labels(), result.scalar())]
         case _:
             raise RuleError("rule result is not a vector or scalar")
-
-
-def _recorded(
-    rule: Rule, group: Group, floats: Samples, histograms: Histograms
-) -> tuple[Samples, Histograms]:
-    """The results under the rule's name. Raises RuleError where two become one, or past the limit."""
-    extra = {**group.labels_of(rule), METRIC_NAME: rule.name}
-    samples = [(labels.merged(extra), value) for labels, value in floats]
-    others = [(labels.merged(extra), value) for labels, value in histograms]
-    count = len(samples) + len(others)
-    if len({labels for labels, _ in (*samples, *others)}) != count:
-        raise RuleError("vector contains metrics with the same labelset after applying rule labels")
-    if 0 < group.limit < count:
-        raise RuleError(f"exceeded limit of {group.limit} with {count} series")
-    return samples, others
 
 
 def _changes(before: dict[Labels, ActiveAlert], after: dict[Labels, ActiveAlert]) -> list[Change]:

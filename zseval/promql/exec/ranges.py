@@ -136,21 +136,21 @@ class _Alike:
 def _of_cohort(cohort: Cohort, vector: RangeVector, ctx: Context) -> Iterator[tuple[Rows, Windows]]:
     """The only window of each series; sources that have it at the same rows together."""
     ctx.query.limits.check()
-    end = int(vector.ends[0])
-    lows = np.count_nonzero(cohort.times <= end - vector.width, axis=1)  # [P]
-    highs = np.count_nonzero(cohort.times <= end, axis=1)
-    starts, length = vector.ends - np.int64(vector.width), cohort.times.shape[1]
-    kinds = lows * (length + 1) + highs
-    for kind in np.unique(kinds).tolist():
-        sources = np.flatnonzero(kinds == kind)
+    end, times = int(vector.ends[0]), cohort.times
+    starts, length = vector.ends - np.int64(vector.width), times.shape[1]
+    kinds, found = None, [length]  # by first and last row; here all rows of all sources
+    if times[:, 0].min() <= end - vector.width or times[:, -1].max() > end:
+        lows = np.count_nonzero(times <= end - vector.width, axis=1)  # [P]
+        kinds = lows * (length + 1) + np.count_nonzero(times <= end, axis=1)
+        found = np.unique(kinds).tolist()
+    for kind in found:
         lo, hi = divmod(kind, length + 1)
-        rows, of, times = cohort.rows, cohort.of, cohort.times
+        rows, of, times = cohort.rows, cohort.of, cohort.times[:, lo:hi]
         values = cohort.values if hi - lo == length else cohort.values[:, lo:hi]
-        if len(sources) < len(times):
-            mine = np.flatnonzero(kinds[of] == kind)
+        if kinds is not None and len(found) > 1:
+            sources, mine = np.flatnonzero(kinds == kind), np.flatnonzero(kinds[of] == kind)
             rows, values, times = rows[mine], values[mine], times[sources]
             of = np.searchsorted(sources, of[mine])
-        times = times[:, lo:hi]
         bounds = np.zeros(1, dtype=np.intp), np.array([hi - lo], dtype=np.intp)
         windows = Windows(values, times[0], *bounds, starts, vector.ends, Phases(times, of))
         if len(rows) <= COHORT_SERIES:

@@ -116,7 +116,7 @@ class _Input:
     @property
     def chunk_rows(self) -> int:
         """The most rows a chunk has."""
-        return max(_CHUNK_ROWS, _CHUNK_CELLS // max(self.values.shape[1], 1))
+        return max(_CHUNK_ROWS, _CHUNK_CELLS // max(int(self.values.shape[1]), 1))
 
     def chunks(self) -> Iterable[_Chunk]:
         """All rows in group order."""

@@ -31,6 +31,9 @@ __all__ = [
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
+_FEW_STEPS = 16
+"""Of so few steps it costs less to lay out what each source has for all of its series."""
+
 NO_TIME = np.iinfo(np.int64).max
 """What pads the times of a ragged frame: later than every window."""
 
@@ -153,6 +156,8 @@ class Windows:
         """array, [S, K], times a factor for each window, [K] or [S, K], or for each source, [P, K]."""
         if self.phases is None:
             return array * factor
+        if array.shape[1] <= _FEW_STEPS or len(factor) == 1:
+            return array * (factor if len(factor) == 1 else factor[self.phases.of])
         result, of = np.empty(array.shape), self.phases.of
         cuts = [0, *(np.flatnonzero(np.diff(of)) + 1).tolist(), len(of)]
         for first, last in itertools.pairwise(cuts):
