@@ -10,7 +10,7 @@ parts are added. `count` and `group` need no value at all, with gaps or without.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -40,6 +40,10 @@ _BATCH_CELLS = 1 << 20
 """Cells of frames that are summed together, about."""
 _LEAST_CELLS = 1 << 14
 """Cells of all frames together: below, the usual way costs less."""
+_BEGINNING = 32
+"""This part of the rows is left out where counters begin near zero."""
+_PROBED = 16
+"""So many series are looked at first, to see whether counters do."""
 _WORTHWHILE = 8
 """Series a frame must have: below, the usual way costs less."""
 
@@ -110,6 +114,10 @@ class _Source:
     function: Function | None
     start: int
 
+    def part(self, steps: slice) -> _Source:
+        """At some of the steps."""
+        return replace(self, ends=self.ends[steps])
+
     @property
     def least(self) -> int:
         """Samples a window needs."""
@@ -179,11 +187,17 @@ class _Total:
         self.counts += counts
         self._seen.append((rows, seen))
 
+    def part(self, steps: slice) -> _Total:
+        """At some of the steps: what is added to it is added to this."""
+        if self.lost is None:
+            self.lost = np.zeros(self.sums.shape)
+        return _Total(self.sums[:, steps], self.counts[:, steps], self.lost[:, steps], self._seen)
+
     def seen(self, groups: Rows) -> Mask:
         """bool[S], the series that have a value at some step."""
         seen = np.zeros(len(groups), dtype=np.bool_)
         for rows, some in self._seen:
-            seen[rows] = True if some is None else some
+            seen[rows] |= True if some is None else some
         return seen
 
     def value(self, op: str) -> Values:
@@ -203,8 +217,13 @@ def _add_frames(
     op: str,
     total: _Total,
     ctx: Context,
+    *,
+    again: bool = True,
 ) -> list[Frame]:
-    """Adds the series of frames that are alike, as far as they allow it; returns the others."""
+    """Adds the series of frames that are alike, as far as they allow it; returns the others.
+
+    again: try those that do not once more without their first rows.
+    """
     ctx.query.limits.check()
     rows = np.concatenate([frame.rows for frame in frames]) if len(frames) > 1 else frames[0].rows
     ids, times = groups[rows], frames[0].times
@@ -223,6 +242,9 @@ def _add_frames(
     if source.function is not None and source.function.counters_only:
         none = np.zeros(0, dtype=np.intp)
         rising = counters.clear_of_zero(windows.of_sources(windows.values, Phases(moments, none)))
+        again = again and len(times) >= _BEGINNING
+        if again and len(ids) * len(times) >= _LEAST_CELLS and _begins_near_zero(frames[0], rising):
+            return _add_later(frames, bounds, source, groups, op, total, ctx)
     found = group_sums(stretches, local.places, len(local.group), rising=rising)
     of_frames = Phases(moments, local.frame)
     for sums, scale in found.parts:
@@ -234,7 +256,51 @@ def _add_frames(
         return []
     left, ends = ~found.taken, np.cumsum([len(frame.rows) for frame in frames])
     parts = zip(frames, np.split(left, ends[:-1]), strict=True)
-    return [frame.pick(np.flatnonzero(some)) for frame, some in parts if some.any()]
+    others = [frame.pick(np.flatnonzero(some)) for frame, some in parts if some.any()]
+    if rising is None or not again or sum(frame.size for frame in others) < _LEAST_CELLS:
+        return others
+    return _add_later(others, bounds, source, groups, op, total, ctx)
+
+
+def _begins_near_zero(frame: Frame, rising: float) -> bool:
+    """Whether most counters of a frame do, as far as a few of them tell."""
+    some = frame.part(slice(0, _PROBED))
+    largest = np.diff(some, axis=1).max(axis=1, initial=0.0)
+    return bool(2 * np.count_nonzero(some[:, 0] < rising * largest) > len(some))
+
+
+def _add_later(
+    frames: Sequence[Frame],
+    bounds: tuple[Rows, Rows],
+    source: _Source,
+    groups: Rows,
+    op: str,
+    total: _Total,
+    ctx: Context,
+) -> list[Frame]:
+    """As `_add_frames` for counters that begin near zero: after their first rows they may be clear of it.
+
+    The steps that look at those rows go the usual way.
+    """
+    first_row = len(frames[0].times) // _BEGINNING
+    early = int(np.count_nonzero(bounds[0] < first_row))
+    if early > len(source.ends) // 2 or (bounds[0][:early] >= first_row).any():
+        return [*frames]
+    beginning, later = slice(0, early), slice(early, None)
+    shorter = [frame.between(first_row, len(frame.times)) for frame in frames]
+    moved = bounds[0][later] - first_row, bounds[1][later] - first_row
+    others = _add_frames(shorter, moved, source.part(later), groups, op, total.part(later), ctx, again=False)
+    left = np.concatenate([frame.rows for frame in others]) if others else np.zeros(0, dtype=np.intp)
+    rest: list[Frame] = []
+    some: list[Frame] = []
+    for frame in frames:
+        is_left = np.isin(frame.rows, left)
+        for chosen, into in ((np.flatnonzero(is_left), rest), (np.flatnonzero(~is_left), some)):
+            if len(chosen):
+                into.append(frame if len(chosen) == len(frame.rows) else frame.pick(chosen))
+    if some and early:
+        _add_rest(some, source.part(beginning), groups, op, total.part(beginning), ctx)
+    return rest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -308,7 +374,7 @@ def _add_rest(
         (np.arange(first, first + len(part[0]), dtype=np.intp), part[1], part[2])
         for first, part in zip(places.tolist(), parts, strict=False)
     ]
-    values, present = assemble(len(rows), ctx.steps.count, placed)
+    values, present = assemble(len(rows), len(source.ends), placed)
     ids, count = groups[rows], len(total.sums)
     counts, _ = aggregate("count", values, present, ids, count)
     seen = None if present is None else np.logical_or.reduce(present, axis=1)
