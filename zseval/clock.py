@@ -17,6 +17,9 @@ STEP_MS = 5_000
 """A wall clock further from where it should be was set; what is less is drift, and followed."""
 
 
+_SINCE_BOOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)  # Linux'
+
+
 class Clock(Protocol):
     def wall_ms(self) -> int:
         """Milliseconds since the Unix epoch; may step."""
@@ -39,14 +42,10 @@ class SystemClock:
         return round(time.time() * 1000)
 
     def monotonic(self) -> float:
-        return _since_boot()
+        return time.monotonic() if _SINCE_BOOT is None else time.clock_gettime(_SINCE_BOOT)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
-
-
-def _since_boot() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class SteadyClock:

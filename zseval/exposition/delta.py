@@ -296,7 +296,7 @@ class DeltaParser:
         tails = list(
             map(bytes.removeprefix, [lines[row] for row in rows], [walk.prefixes[row] for row in rows])
         )
-        plain = None if walk.more else plain_floats(tails)
+        plain = None if walk.more else plain_floats(b"\n".join([*tails, b""]), len(tails))
         if plain is not None:
             return plain
         more = walk.more

@@ -10,6 +10,7 @@ import re
 from math import isinf, nan
 
 import numpy as np
+import orjson
 
 from zseval.model.arrays import Values
 from zseval.model.number import format_g
@@ -27,6 +28,7 @@ _FLOAT = re.compile(FLOAT)
 # neither comes out finite.
 _PLAIN = b"0123456789.eE+-\n"
 _LETTERS = b"nNaAiIfFtTyY"
+_NEGATIVE_ZERO = b"-0\n"  # the one number that JSON gives another sign
 
 
 def parse_float(text: bytes) -> float | None:
@@ -47,17 +49,25 @@ def normal_label_float(value: float) -> str:
     return text if any(char in text for char in ".eNI") else f"{text}.0"
 
 
-def plain_floats(tails: list[bytes]) -> Values | None:
-    """float64[N] of tails that are numbers and nothing else; None where one is more, or wrong."""
-    rest = b"\n".join(tails).translate(None, _PLAIN)
+def plain_floats(lines: bytes, count: int) -> Values | None:
+    """float64[count] of numbers, each with a line break after it; None where one is more, or none.
+
+    Read as JSON, which takes half the time, where they may be: Prometheus' clients write them so.
+    """
+    rest = lines.translate(None, _PLAIN)
     if rest and rest.translate(None, _LETTERS):
         return None
+    if not rest and _NEGATIVE_ZERO not in lines:
+        try:
+            numbers = orjson.loads(b"[%b]" % lines[:-1].replace(b"\n", b","))
+        except orjson.JSONDecodeError:
+            numbers = []
+        if len(numbers) == count:
+            return np.fromiter(numbers, dtype=np.float64, count=count)
+    texts = lines.split(b"\n")[:-1]
     try:
-        values = np.fromiter(map(float, tails), dtype=np.float64, count=len(tails))
+        values = np.fromiter(map(float, texts), dtype=np.float64, count=count)
     except ValueError:
         return None
-    finite = np.isfinite(values)
-    if not finite.all():
-        odd = np.flatnonzero(~finite).tolist()
-        return None if any(parse_float(tails[place]) is None for place in odd) else values
-    return values
+    odd = np.flatnonzero(~np.isfinite(values)).tolist()
+    return None if any(parse_float(texts[place]) is None for place in odd) else values

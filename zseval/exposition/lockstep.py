@@ -15,14 +15,12 @@ from typing import Protocol
 
 import numpy as np
 
-from zseval.exposition.decimals import read_decimals
 from zseval.exposition.floats import plain_floats
 from zseval.model.arrays import Rows, Values
 
 __all__ = ["Changes", "Lockstep", "lockstep"]
 
 _LARGE = 16 << 10  # bytes
-_MANY = 500  # values for which it pays to read them at once
 _NO_VALUE = 1 << 40  # in place of the length of a head: more than a body is long
 _LINE_BREAK = ord("\n")
 
@@ -68,7 +66,7 @@ class _LineChanges:
         return self.tails
 
     def floats(self) -> Values | None:
-        return plain_floats(self.tails)
+        return plain_floats(b"\n".join([*self.tails, b""]), len(self.tails))
 
 
 class _ByLines:
@@ -111,17 +109,11 @@ class _ByteChanges:
         return [body[start:end] for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True)]
 
     def floats(self) -> Values | None:
-        if len(self.rows) < _MANY:
-            return plain_floats(self.texts())
-        values, is_read = read_decimals(self.body, self.starts, self.ends)
-        odd = np.flatnonzero(~is_read)
-        if len(odd):
-            others = _ByteChanges(self.rows[odd], self.body, self.line_ends, self.starts[odd], self.ends[odd])
-            found = plain_floats(others.texts())
-            if found is None:
-                return None
-            values[odd] = found
-        return values
+        sizes = self.ends - self.starts + 1  # with the line breaks
+        lasts = np.cumsum(sizes)
+        places = np.arange(int(lasts[-1])) + np.repeat(self.starts - lasts + sizes, sizes)
+        lines = np.frombuffer(self.body, dtype=np.uint8)[places].tobytes()
+        return plain_floats(lines, len(sizes))
 
 
 class _ByBytes:
