@@ -14,7 +14,7 @@ import signal
 from pathlib import Path
 
 from zseval.cli.logs import set_up_logging
-from zseval.cli.run import add_arguments, options_of
+from zseval.cli.run import add_arguments, options_of, own_process, settle
 from zseval.node.node import Node
 
 __all__ = ["main", "watch_stalls"]
@@ -28,7 +28,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--stalls", type=Path, metavar="FILE", required=True)
     add_arguments(parser)
-    asyncio.run(_serve(parser.parse_args()))
+    args = parser.parse_args()
+    own_process()
+    asyncio.run(_serve(args))
 
 
 async def _serve(args: argparse.Namespace) -> None:
@@ -39,6 +41,7 @@ async def _serve(args: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with node:
+        settle()
         node.on_quit = stop.set
         watcher = asyncio.create_task(watch_stalls(args.stalls))
         await stop.wait()

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from zseval.cli.main import main
-from zseval.cli.run import add_arguments, options_of, settle
+from zseval.cli.run import add_arguments, options_of, own_process, settle
 from zseval.node.options import DEFAULT_TARGET, NodeOptions
 
 RULES = """\
@@ -184,6 +184,16 @@ def _asked_to_stop(times: int) -> int:
 def test_an_interrupt_ends_a_node_cleanly_and_a_second_one_at_once() -> None:
     assert _asked_to_stop(times=1) == 0
     assert _asked_to_stop(times=2) == 130
+
+
+def test_a_thread_soon_lets_the_event_loop_have_the_interpreter() -> None:
+    before = sys.getswitchinterval()
+    try:
+        own_process()
+        assert sys.getswitchinterval() < before
+    finally:
+        sys.setswitchinterval(before)
+        gc.enable()
 
 
 def test_the_garbage_collector_works_once_a_node_runs() -> None:

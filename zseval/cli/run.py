@@ -24,7 +24,7 @@ from zseval.node.snapshot import Transition
 if TYPE_CHECKING:
     from zseval.node.node import Node
 
-__all__ = ["add_arguments", "run", "settle", "watch"]
+__all__ = ["add_arguments", "own_process", "run", "settle", "watch"]
 
 _EPILOG = f"""\
 examples:
@@ -38,6 +38,13 @@ keeps the old).
 """
 _FRAMES_PER_SECOND = 4
 _INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
+_SWITCH_S = 0.001
+"""After so long a thread is asked to let go of the interpreter (Python: 5 ms).
+
+The event loop lets go at each call of the system, and beside a query it waits that long to have it back, some
+dozens of times while many targets are scraped.
+"""
+
 _UNITS = {"": 1, "B": 1, "KB": 2**10, "KIB": 2**10, "MB": 2**20, "MIB": 2**20, "GB": 2**30, "GIB": 2**30}
 
 log = logging.getLogger("zseval.cli")
@@ -133,8 +140,14 @@ def run(args: argparse.Namespace) -> int:
         from zseval.cli.once import run_once
 
         return asyncio.run(run_once(options))
-    gc.disable()  # hundreds of modules are about to be imported, and nothing of that is garbage
+    own_process()
     return asyncio.run(_serve(options, live=live))
+
+
+def own_process() -> None:
+    """For a process that only serves; before anything is started. `settle` follows, once it is ready."""
+    gc.disable()  # hundreds of modules are about to be imported, and nothing of that is garbage
+    sys.setswitchinterval(_SWITCH_S)
 
 
 def settle() -> None:

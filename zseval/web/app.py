@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from zseval.web.body import size_of
 from zseval.web.envelope import ApiError, ErrorType, error_response
 from zseval.web.explain import ExplainApi
 from zseval.web.graph import graph_page
@@ -130,8 +131,7 @@ def _allow_origin(request: web.Request, response: web.StreamResponse, origins: r
 
 
 def _compress(request: web.Request, response: web.StreamResponse) -> None:
-    body = response.body if isinstance(response, web.Response) else None
-    if not isinstance(body, bytes) or len(body) < _SMALLEST_COMPRESSED:
+    if not isinstance(response, web.Response) or size_of(response.body) < _SMALLEST_COMPRESSED:
         return
     response.headers.add(hdrs.VARY, hdrs.ACCEPT_ENCODING)
     accepted = _encodings(request.headers.get(hdrs.ACCEPT_ENCODING, ""))

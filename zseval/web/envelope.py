@@ -14,8 +14,18 @@ import orjson
 from aiohttp import web
 
 from zseval.model.labels import Labels, quote
+from zseval.web.body import Part, body_of
 
-__all__ = ["ApiError", "ErrorType", "bad_data", "error_response", "invalid_parameter", "rfc3339", "success"]
+__all__ = [
+    "ApiError",
+    "ErrorType",
+    "bad_data",
+    "error_response",
+    "invalid_parameter",
+    "rfc3339",
+    "success",
+    "success_parts",
+]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -59,21 +69,21 @@ def invalid_parameter(name: str, message: object) -> ApiError:
 
 def success(data: object, *, warnings: Sequence[str] = (), infos: Sequence[str] = ()) -> web.Response:
     """A success with `data` as JSON; bytes are taken as JSON already."""
-    return web.Response(body=success_body(data, warnings, infos), content_type="application/json")
+    parts = success_parts([data if isinstance(data, bytes) else _json(data)], warnings, infos)
+    return web.Response(body=body_of(parts), content_type="application/json")
 
 
-def success_body(data: object, warnings: Sequence[str] = (), infos: Sequence[str] = ()) -> bytes:
-    """The envelope around `data`; bytes, and a list of bytes to join, are taken as JSON already."""
-    parts = [b'{"status":"success","data":']
-    if isinstance(data, list) and data and isinstance(data[0], bytes):
-        parts += data
-    else:
-        parts.append(data if isinstance(data, bytes) else _json(data))
+def success_parts(
+    data: Sequence[Part], warnings: Sequence[str] = (), infos: Sequence[str] = ()
+) -> list[Part]:
+    """The envelope around parts of JSON."""
+    parts = [b'{"status":"success","data":', *data]
     if warnings:
         parts += [b',"warnings":', _json(list(warnings))]
     if infos:
         parts += [b',"infos":', _json(list(infos))]
-    return b"".join((*parts, b"}"))
+    parts.append(b"}")
+    return parts
 
 
 def error_response(error: ApiError) -> web.Response:

@@ -18,13 +18,14 @@ from zseval.model.number import format_f
 from zseval.promql.errors import InvalidQueryError, ParseError, QueryCanceledError, QueryTimeoutError
 from zseval.promql.plan.request import Evaluation
 from zseval.promql.syntax.value_type import ValueType
+from zseval.web.body import Pieces, body_of
 from zseval.web.envelope import (
     ApiError,
     ErrorType,
     bad_data,
     invalid_parameter,
     success,
-    success_body,
+    success_parts,
 )
 from zseval.web.params import MAX_TIME_MS, MIN_TIME_MS, Params, parse_duration_ns
 from zseval.web.services import Services
@@ -112,7 +113,7 @@ class QueryApi:
     ) -> web.Response:
         queued = time.monotonic()
 
-        def work(seconds: float, cancel: threading.Event) -> bytes:
+        def work(seconds: float, cancel: threading.Event) -> bytes | Pieces:
             started = time.monotonic()
             result = run(seconds, cancel)
             ended = time.monotonic()
@@ -128,7 +129,7 @@ class QueryApi:
                 per_step = stats == "all" and "promql-per-step-stats" in self._services.features
                 timings = started - queued, ended - started
                 data = [_with_stats(b"".join(data), result.stats, *timings, per_step=per_step)]
-            return success_body(data, warnings, result.infos)
+            return body_of(success_parts(data, warnings, result.infos))
 
         try:
             body = await request.app[WORKERS].query(request, longest, work, kind)
