@@ -45,6 +45,8 @@ class Steps:
     @property
     def times(self) -> Times:
         """int64[K], ms."""
+        if self.count == 1:
+            return np.array([self.start_ms], dtype=np.int64)
         return np.int64(self.start_ms) + np.arange(self.count, dtype=np.int64) * np.int64(self.interval_ms)
 
     def aligned_within(self, range_ms: int, interval_ms: int) -> Steps:
