@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zseval.web.envelope import rfc3339
-from zseval.web.params import MAX_TIME_MS, MIN_TIME_MS, parse_duration_ns, parse_time
+from zseval.web.envelope import ApiError, rfc3339
+from zseval.web.params import MAX_TIME_MS, MIN_TIME_MS, _fields, parse_duration_ns, parse_time
 from zseval.web.series import unescape_name
 from zseval.web.targets import global_url
 
@@ -128,3 +130,13 @@ def test_escaped_label_names_are_unescaped(escaped: str, name: str) -> None:
 )
 def test_local_targets_are_shown_under_the_external_host(url: str, shown: str) -> None:
     assert global_url(url, "127.0.0.1:9090", "https://node.example/") == shown
+
+
+@given(st.text(alphabet="ab=&%+;41ef \u00e9", max_size=40))
+def test_fields_are_those_of_the_standard_library(text: str) -> None:
+    assert _fields(text) == parse_qsl(text, keep_blank_values=True)
+
+
+def test_there_may_not_be_ever_so_many_fields() -> None:
+    with pytest.raises(ApiError, match="number of fields"):
+        _fields("&" * 20_000)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import AsyncIterator, Callable
+from functools import lru_cache
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -134,21 +135,21 @@ def _compress(request: web.Request, response: web.StreamResponse) -> None:
     if not isinstance(response, web.Response) or size_of(response.body) < _SMALLEST_COMPRESSED:
         return
     response.headers.add(hdrs.VARY, hdrs.ACCEPT_ENCODING)
-    accepted = _encodings(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
-    for coding in (web.ContentCoding.gzip, web.ContentCoding.deflate):
-        if coding.value in accepted:
-            response.enable_compression(coding)
-            return
+    coding = _coding(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
+    if coding is not None:
+        response.enable_compression(coding)
 
 
-def _encodings(header: str) -> set[str]:
-    """The codings a client accepts; those with weight 0 it does not."""
+@lru_cache(64)
+def _coding(header: str) -> web.ContentCoding | None:
+    """The coding to use for a client; those with weight 0 it does not accept."""
     accepted = set()
     for part in header.lower().split(","):
         name, _, weight = part.partition(";")
         if re.fullmatch(r"q=0(\.0*)?", weight.strip()) is None:
             accepted.add(name.strip())
-    return accepted
+    codings = (web.ContentCoding.gzip, web.ContentCoding.deflate)
+    return next((coding for coding in codings if coding.value in accepted), None)
 
 
 @web.middleware

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qsl
+from functools import lru_cache
+from urllib.parse import unquote_plus
 
 from aiohttp import web
 
@@ -32,6 +33,7 @@ MAX_FORM_BYTES = 10 * 1024 * 1024
 """As net/http."""
 
 _MAX_FIELDS = 10_000
+_LONGEST_REMEMBERED = 2048
 _FLOAT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\Z", re.ASCII)
 _INT = re.compile(r"[-+]?\d+\Z", re.ASCII)
 _RFC3339 = re.compile(
@@ -150,10 +152,25 @@ async def _body(request: web.Request) -> bytes:
 
 
 def _fields(text: str) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
-    except ValueError as error:
-        raise bad_data(f"error parsing form values: {error}") from error
+    """As `urllib.parse.parse_qsl`, blank values kept; but queries come again, and are decoded once."""
+    parts = text.split("&")
+    if len(parts) > _MAX_FIELDS:
+        raise bad_data("error parsing form values: Max number of fields exceeded")
+    pairs = []
+    for part in parts:
+        if part:
+            name, _, value = part.partition("=")
+            pairs.append((_unquoted(name), _unquoted(value)))
+    return pairs
+
+
+def _unquoted(text: str) -> str:
+    if "%" not in text and "+" not in text:
+        return text
+    return _remembered(text) if len(text) < _LONGEST_REMEMBERED else unquote_plus(text)
+
+
+_remembered = lru_cache(256)(unquote_plus)
 
 
 def parse_time(text: str) -> int | None:
