@@ -21,7 +21,7 @@ from zseval.model.arrays import Rows, Values
 __all__ = ["Changes", "Lockstep", "lockstep"]
 
 _LARGE = 16 << 10  # bytes
-_NO_VALUE = 1 << 40  # in place of the length of a head: more than a body is long
+_NO_VALUE = 1 << 30  # in place of the length of a head: more than a line is long, and no overflow in 32 bits
 _LINE_BREAK = ord("\n")
 
 
@@ -117,22 +117,22 @@ class _ByteChanges:
 
 
 class _ByBytes:
-    __slots__ = ("_body", "_ends", "_sizes")
+    __slots__ = ("_body", "_ends", "_offsets")
 
     def __init__(self, body: bytes, heads: Sequence[bytes]) -> None:
         self._body = body
         self._ends = _line_ends(body)
         sizes = np.fromiter(map(len, heads), dtype=np.intp, count=len(heads))[: len(self._ends)]
-        self._sizes = np.where(sizes > 0, sizes, _NO_VALUE)
+        # Of a value from the start of the first line, and from the line break before any other.
+        self._offsets = np.where(sizes > 0, sizes, _NO_VALUE)
+        self._offsets[1:] += 1
 
     def compare(self, body: bytes) -> Changes | None:
         ends = _line_ends(body)
         if len(ends) != len(self._ends) or not len(ends):
             return None
-        values_at = np.empty_like(ends)
-        values_at[0] = 0
-        np.add(ends[:-1], 1, out=values_at[1:])
-        values_at += self._sizes
+        values_at = self._offsets.copy()
+        values_at[1:] += ends[:-1]
         resized, shifts = self._resized(ends)
         starts = values_at[resized]
         if (starts >= ends[resized]).any() or body[ends[-1] :] != self._body[self._ends[-1] :]:
@@ -144,7 +144,7 @@ class _ByBytes:
         changed = np.zeros(len(ends), dtype=np.bool_)
         changed[rows] = True
         changed[resized] = True
-        rows = np.flatnonzero(changed)
+        rows = changed.nonzero()[0]
         return _ByteChanges(rows, body, ends, values_at[rows], ends[rows])
 
     def accept(self, changes: Changes) -> None:
@@ -157,7 +157,7 @@ class _ByBytes:
         moved = np.empty(len(ends), dtype=np.bool_)
         moved[0] = shifts[0] != 0
         np.not_equal(shifts[1:], shifts[:-1], out=moved[1:])
-        resized = np.flatnonzero(moved)
+        resized = moved.nonzero()[0]
         return resized, shifts[resized]
 
     def _aligned(self, body: bytes, starts: Rows, ends: Rows, shifts: Rows) -> bytes:
@@ -176,7 +176,8 @@ class _ByBytes:
 
 
 def _line_ends(body: bytes) -> Rows:
-    return np.flatnonzero(np.frombuffer(body, dtype=np.uint8) == _LINE_BREAK)
+    ends: Rows = (np.frombuffer(body, dtype=np.uint8) == _LINE_BREAK).nonzero()[0]
+    return ends
 
 
 def _differences(body: bytes, other: bytes) -> Rows:
@@ -184,4 +185,5 @@ def _differences(body: bytes, other: bytes) -> Rows:
     differs = np.frombuffer(body, dtype=np.uint8) != np.frombuffer(other, dtype=np.uint8)
     begins = differs.copy()
     np.greater(differs[1:], differs[:-1], out=begins[1:])
-    return np.flatnonzero(begins)
+    places: Rows = begins.nonzero()[0]
+    return places
