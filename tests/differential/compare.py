@@ -67,12 +67,16 @@ def first_time(theirs: Answer, ours: Answer, same: Close = close) -> float | Non
 
 
 def by_labels(answer: Answer) -> dict[str, list[list[Any]]]:
-    """Points [[time, text], ...] by the JSON text of the labels."""
+    """Points [[time, text], ...] by the JSON text of the labels.
+
+    A series without any, as 2.42 gives it for a subquery that no step falls into, is none.
+    """
     if answer["resultType"] in ("scalar", "string"):
         return {"": [answer["result"]]}
     return {
-        json.dumps(each["metric"], sort_keys=True): each.get("values") or [each["value"]]
+        json.dumps(each["metric"], sort_keys=True): each["values"] if "values" in each else [each["value"]]
         for each in answer["result"]
+        if "values" in each or "value" in each
     }
 
 

@@ -154,7 +154,7 @@ def _step_out_of_range(case: Case) -> bool:
         case.when.step == 0
         and case.ours.get("result") == []
         and case.theirs.get("resultType") == "matrix"
-        and all(each["values"][0][0] > end for each in case.theirs["result"])
+        and all(each.get("values", [[math.inf]])[0][0] > end for each in case.theirs["result"])
     )
 
 
