@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from zseval.model.arrays import Mask, Values
-from zseval.promql.kernels import counters, extremes, over_time, quantile, regression, smoothing
+from zseval.promql.kernels import counters, extremes, gaps, over_time, quantile, regression, smoothing
 from zseval.promql.kernels.calendar import CALENDAR
 from zseval.promql.kernels.elementwise import ELEMENTWISE
 
@@ -24,6 +24,10 @@ RangeKernel: TypeAlias = Callable[..., tuple[Values, Mask | None]]
 
 ElementKernel: TypeAlias = Callable[..., Values]
 """f(values float64[S, K], *params float64[K]) -> float64[S, K]."""
+
+
+GapsKernel: TypeAlias = Callable[[gaps.Gaps], tuple[Values, Mask | None]]
+"""A RangeKernel without params, over series with missing samples."""
 
 
 class Kind(enum.Enum):
@@ -44,6 +48,7 @@ class Function:
     counters_only: an info is due where the metric does not look like a counter.
     phased: its kernel takes series of several sources together (`windows.Phases`).
     spaced: and these have to be sampled at the same distances.
+    gaps: takes the kernel's place for series that share their times but for missing samples.
     """
 
     name: str
@@ -54,14 +59,24 @@ class Function:
     counters_only: bool = False
     phased: bool = False
     spaced: bool = False
+    gaps: GapsKernel | None = None
 
 
-def _range(name: str, kernel: RangeKernel, **more: bool) -> Function:
-    return Function(name, Kind.RANGE, kernel, **more)
+def _range(name: str, kernel: RangeKernel) -> Function:
+    return Function(name, Kind.RANGE, kernel)
 
 
-def _phased(name: str, kernel: RangeKernel, **more: bool) -> Function:
-    return Function(name, Kind.RANGE, kernel, phased=True, **more)
+def _phased(
+    name: str,
+    kernel: RangeKernel,
+    *,
+    keeps_name: bool = False,
+    varies_with_time: bool = False,
+    counters_only: bool = False,
+    spaced: bool = False,
+    gaps: GapsKernel | None = None,
+) -> Function:
+    return Function(name, Kind.RANGE, kernel, keeps_name, varies_with_time, counters_only, True, spaced, gaps)
 
 
 def _element(name: str, kernel: ElementKernel) -> Function:
@@ -72,8 +87,8 @@ def _calendar(name: str, kernel: ElementKernel) -> Function:
     return Function(name, Kind.CALENDAR, kernel, varies_with_time=True)
 
 
-def _other(name: str, **more: bool) -> Function:
-    return Function(name, Kind.OTHER, None, **more)
+def _other(name: str, *, varies_with_time: bool = False) -> Function:
+    return Function(name, Kind.OTHER, varies_with_time=varies_with_time)
 
 
 _ROWS = (
@@ -105,12 +120,12 @@ _ROWS = (
     _phased("avg_over_time", over_time.avg_over_time),
     _phased("changes", counters.changes),
     _phased("count_over_time", over_time.count_over_time),
-    _phased("delta", counters.delta),
+    _phased("delta", counters.delta, gaps=gaps.delta),
     _phased("deriv", regression.deriv, spaced=True),
     _phased("double_exponential_smoothing", smoothing.double_exponential_smoothing),
     _phased("first_over_time", over_time.first_over_time, keeps_name=True),
     _phased("idelta", counters.idelta),
-    _phased("increase", counters.increase, counters_only=True),
+    _phased("increase", counters.increase, counters_only=True, gaps=gaps.increase),
     _phased("irate", counters.irate),
     _phased("last_over_time", over_time.last_over_time, keeps_name=True),
     _phased("mad_over_time", quantile.mad_over_time),
@@ -119,7 +134,7 @@ _ROWS = (
     _phased("predict_linear", regression.predict_linear, varies_with_time=True, spaced=True),
     _phased("present_over_time", over_time.present_over_time),
     _phased("quantile_over_time", quantile.quantile_over_time),
-    _phased("rate", counters.rate, counters_only=True),
+    _phased("rate", counters.rate, counters_only=True, gaps=gaps.rate),
     _phased("resets", counters.resets),
     _phased("stddev_over_time", over_time.stddev_over_time),
     _phased("stdvar_over_time", over_time.stdvar_over_time),

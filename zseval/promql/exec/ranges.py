@@ -20,12 +20,22 @@ from zseval.promql.exec.select import assemble
 from zseval.promql.exec.vector import SAME_LABELSET, Vector, without_names
 from zseval.promql.functions import Function, RangeKernel
 from zseval.promql.kernels.extended import Reach
+from zseval.promql.kernels.gaps import Gaps
 from zseval.promql.kernels.windows import Phases, Windows, compact, window_bounds
 from zseval.tsdb.cohort import Cohort
 from zseval.tsdb.frame import Frame, HistogramFrame
+from zseval.tsdb.gappy import Gappy
 from zseval.tsdb.start_times import StartTimes
 
-__all__ = ["RangeVector", "RowsKernel", "apply_range", "trimmed", "warn_if_not_counters", "windows_of"]
+__all__ = [
+    "RangeVector",
+    "RowsKernel",
+    "apply_range",
+    "parts_of",
+    "trimmed",
+    "warn_if_not_counters",
+    "windows_of",
+]
 
 CHUNK_SERIES = (
     1024  # 241 steps of this many series are 2 MB an array: the working set of a kernel stays in L2
@@ -75,6 +85,21 @@ class RangeVector:
         self.histograms = histograms
         self.reach = reach
         self.cohorts = cohorts
+
+    def without_gaps(self) -> RangeVector:
+        """Less the series that share their times but for missing samples."""
+        frames = [frame for frame in self.frames if frame.gappy is None]
+        return RangeVector(
+            self.labels,
+            frames,
+            self.ends,
+            self.width,
+            self.drop_name,
+            self.starts,
+            self.histograms,
+            self.reach,
+            self.cohorts,
+        )
 
 
 def windows_of(
@@ -131,6 +156,62 @@ class _Alike:
         of = np.repeat(np.arange(len(frames), dtype=np.intp), [len(frame.rows) for frame in frames])
         windows = Windows(values, times, lo, hi, starts, vector.ends, Phases(moments, of))
         return np.concatenate([frame.rows for frame in frames]), windows
+
+
+def parts_of(
+    function: Function, compute: RowsKernel, vector: RangeVector, ctx: Context, *, together: bool
+) -> list[tuple[Rows, Values, Mask | None]]:
+    """What a function gives for all series: rows of them, values and where they are present.
+
+    compute: its kernel, with its parameters.  together: as in `windows_of`, and gaps may be filled.
+    """
+    made: list[tuple[Rows, Values, Mask | None]] = []
+    if together and function.gaps is not None:
+        for rows, gaps in _gaps_of(vector, ctx):
+            made.append((rows, *function.gaps(gaps)))
+        vector = vector.without_gaps()
+    found = windows_of(vector, ctx, together=together, spaced=function.spaced)
+    made.extend((rows, *compute(rows, windows)) for rows, windows in found)
+    return made
+
+
+def _gaps_of(vector: RangeVector, ctx: Context) -> Iterator[tuple[Rows, Gaps]]:
+    """Series with gaps, those of sources whose windows have the same rows together."""
+    alike: dict[tuple[int, bytes, bytes], list[tuple[Rows, Gappy]]] = {}
+    bounds: dict[tuple[int, bytes, bytes], tuple[Rows, Rows]] = {}
+    for frame in vector.frames:
+        if frame.gappy is not None:
+            lo, hi = window_bounds(frame.gappy.times, vector.ends, vector.width)
+            key = len(frame.gappy.times), lo.tobytes(), hi.tobytes()
+            bounds[key] = lo, hi
+            alike.setdefault(key, []).append((frame.rows, frame.gappy.without_markers()))
+    for key, parts in alike.items():
+        for some in _batches(parts):
+            ctx.query.limits.check()
+            gappy = [each for _, each in some]
+            of = np.repeat(np.arange(len(some), dtype=np.intp), [len(rows) for rows, _ in some])
+            phases = Phases(np.stack([each.times for each in gappy]), of)
+            values = np.concatenate([each.values() for each in gappy])
+            present = np.concatenate([each.present for each in gappy])
+            starts = vector.ends - np.int64(vector.width)
+            gaps = Gaps(values, present, phases, *bounds[key], starts, vector.ends)
+            yield np.concatenate([rows for rows, _ in some]), gaps
+
+
+def _batches(parts: Sequence[tuple[Rows, Gappy]]) -> Iterator[list[tuple[Rows, Gappy]]]:
+    """Series by some hundred: small sources together, large ones in pieces."""
+    batch: list[tuple[Rows, Gappy]] = []
+    held = 0
+    for rows, gappy in parts:
+        for first in range(0, len(rows), CHUNK_SERIES):
+            part = slice(first, first + CHUNK_SERIES)
+            batch.append((rows[part], gappy if len(rows) <= CHUNK_SERIES else gappy.pick(part)))
+            held += len(rows[part])
+            if held > CHUNK_SERIES // 2:
+                yield batch
+                batch, held = [], 0
+    if batch:
+        yield batch
 
 
 def _of_cohort(cohort: Cohort, vector: RangeVector, ctx: Context) -> Iterator[tuple[Rows, Windows]]:
@@ -242,8 +323,7 @@ def apply_range(
     ctx.query.limits.hold(series * steps)
     compute: RowsKernel = by_rows or (lambda _rows, windows: kernel(windows, *params))
     together = function.phased and by_rows is None and vector.reach is None
-    found = windows_of(vector, ctx, together=together, spaced=function.spaced)
-    parts = [(rows, *compute(rows, windows)) for rows, windows in found]
+    parts = parts_of(function, compute, vector, ctx, together=together)
     ctx.query.limits.hold(-series * steps)
     values, present = assemble(series, steps, parts)
     result = Vector(vector.labels, values, present, vector.drop_name)

@@ -18,7 +18,7 @@ from zseval.model.arrays import Mask, Rows, Times, Values
 from zseval.model.labelsets import LabelSets
 from zseval.promql.exec.aggregate import row_groups
 from zseval.promql.exec.context import Context
-from zseval.promql.exec.ranges import RangeVector, trimmed, warn_if_not_counters, windows_of
+from zseval.promql.exec.ranges import RangeVector, parts_of, trimmed, warn_if_not_counters
 from zseval.promql.exec.select import assemble, window_ends
 from zseval.promql.exec.vector import Vector, without_names
 from zseval.promql.functions import Function
@@ -367,7 +367,7 @@ def _add_rest(
             parts.append((frame.rows, last[0], last[1]))
     else:
         kernel = getattr(counters, source.function.name)
-        parts.extend((rows, *kernel(windows)) for rows, windows in windows_of(vector, ctx, together=True))
+        parts = parts_of(source.function, lambda _rows, windows: kernel(windows), vector, ctx, together=True)
     rows = np.concatenate([part[0] for part in parts])
     places = np.cumsum([0, *(len(part[0]) for part in parts)])
     placed = [

@@ -15,6 +15,7 @@ from zseval.promql.kernels.windows import Windows, take
 
 __all__ = [
     "CLOSE",
+    "Edges",
     "add_lost",
     "changes",
     "clear_of_zero",
@@ -25,7 +26,9 @@ __all__ = [
     "irate",
     "of_sums",
     "rate",
+    "reach",
     "resets",
+    "stop_at_zero",
     "width_seconds",
 ]
 
@@ -53,14 +56,14 @@ def _extrapolated(w: Windows, *, counter: bool, per_second: bool) -> tuple[Value
         gained = w.last() - w.first()
         if counter:
             add_lost(gained, w)
-        edges = _Edges(w)
+        edges = Edges(w)
         seconds = width_seconds(w) if per_second else 1.0
         factor = edges.factor(edges.to_start)
         factor /= seconds
         present = w.holding(2)
         result = w.scaled(gained, factor)
         if counter:
-            _stop_at_zero(result, gained, w, edges, seconds, present)
+            stop_at_zero(result, gained, w, edges, seconds, present)
     return result, present
 
 
@@ -78,34 +81,42 @@ def clear_of_zero(w: Windows) -> float:
     """How many times its largest step a rising counter must be worth from the start, so that extrapolation
     to the start of a window never reaches zero. w: dense.
     """
-    edges, gaps = _Edges(w), w.counts - 1
+    edges, gaps = Edges(w), w.counts - 1
     with np.errstate(invalid="ignore", divide="ignore"):
         times = edges.to_start / edges.sampled * gaps  # a window gains at most so many steps as it has gaps
     return float(np.max(times, where=gaps > 0, initial=0.0)) * (1 + 1e-9)
 
 
-class _Edges:
+class Edges:
     """Durations in seconds, per window: float64[K] (dense), float64[P, K] (of P sources) or float64[S, K].
 
     to_start, to_end: how far extrapolation goes before the first and after the last sample.
-    sampled: from the first to the last sample.
+    sampled: from the first to the last sample.  average: from one sample to the next.
     """
 
-    __slots__ = ("sampled", "to_end", "to_start")
+    __slots__ = ("_after", "_before", "average", "sampled", "to_end", "to_start")
 
     def __init__(self, w: Windows) -> None:
         first, last = w.source_time_at(w.lo), w.source_time_at(w.hi - 1)
         self.sampled = (last - first) / 1000.0
-        average = self.sampled / (w.counts - 1)
-        self.to_start = self._reach((first - w.starts) / 1000.0, average)
-        self.to_end = self._reach((w.ends - last) / 1000.0, average)
+        self.average = self.sampled / (w.counts - 1)
+        self._before, self._after = (first - w.starts) / 1000.0, (w.ends - last) / 1000.0
+        self.to_start = reach(self._before, self.average)
+        self.to_end = reach(self._after, self.average)
 
-    @staticmethod
-    def _reach(distance: Values, average: Values) -> Values:
-        return np.where(distance >= average * CLOSE, average / 2, distance)
+    @property
+    def reaches_far(self) -> Mask:
+        """Where an edge of the window is not close: extrapolation then depends on the average."""
+        close = self.average * CLOSE
+        return ~((self._before < close) & (self._after < close))
 
     def factor(self, to_start: Values) -> Values:
         return (self.sampled + to_start + self.to_end) / self.sampled
+
+
+def reach(distance: Values, average: Values) -> Values:
+    """How far extrapolation goes towards the edge of a window at some distance from the nearest sample."""
+    return np.where(distance >= average * CLOSE, average / 2, distance)
 
 
 def width_seconds(w: Windows) -> float:
@@ -116,8 +127,8 @@ def width_seconds(w: Windows) -> float:
     return whole + part / 1000
 
 
-def _stop_at_zero(
-    result: Values, gained: Values, w: Windows, edges: _Edges, seconds: float, present: Mask | None
+def stop_at_zero(
+    result: Values, gained: Values, w: Windows, edges: Edges, seconds: float, present: Mask | None
 ) -> None:
     """Extrapolation to the start goes no further than to where the counter would have been zero.
 
