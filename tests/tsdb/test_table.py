@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from zseval.model.labels import Labels
-from zseval.model.matcher import Matcher
+from zseval.model.matcher import Matcher, MatchType
 from zseval.model.staleness import ABSENT_NAN, is_absent
 from zseval.tsdb.block import OpenBlock
 from zseval.tsdb.db import TSDB
@@ -132,3 +132,58 @@ def test_absent_is_a_cell_never_written_and_not_a_value() -> None:
     frames = db.select([Matcher.metric("m")], *FOREVER).frames
     assert sum(frame.values.shape[1] for frame in frames if frame.is_dense) == 2
     assert [frame.counts.tolist() for frame in frames if frame.counts is not None] == [[1]]
+
+
+def _wide(db: TSDB, width: int, rows: range, *, seed: int = 3) -> None:
+    """Rows of random whole numbers, others for each time."""
+    ids, table = db.resolve(names(width)), db.table("t")
+    for row in rows:
+        values = np.random.default_rng([seed, row]).integers(0, 1000, width).astype(np.float64)
+        table.append_row(row, ids, values, epoch=db.epoch)
+
+
+def _everything(db: TSDB) -> list[tuple[int, bytes]]:
+    """Of each series its id and its samples."""
+    selection = db.select([Matcher.metric("m")], *FOREVER)
+    found: list[tuple[int, bytes]] = []
+    for frame in selection.frames:
+        for place, row in enumerate(frame.rows.tolist()):
+            times = frame.times if frame.is_dense else frame.times[place]
+            found.append((row, times.tobytes() + np.ascontiguousarray(frame.values[place]).tobytes()))
+    return sorted(found)
+
+
+def test_blocks_of_a_wide_table_are_joined_over_several_rows() -> None:
+    db, apart = TSDB(None, block_rows=10), TSDB(None, block_rows=10_000)
+    table = db.table("t")
+    under_way: list[int] = []
+    for row in range(40):
+        _wide(db, 700, range(row, row + 1))
+        _wide(apart, 700, range(row, row + 1))
+        assert _everything(db) == _everything(apart), row
+        if table._joining is not None:
+            under_way.append(row)
+    assert len(under_way) == 2, "700 columns take three rows, the first of which begins with it"
+    assert [block.rows for block in table.blocks] == [20, 10]
+
+
+def test_what_happens_to_blocks_while_they_are_joined() -> None:
+    """Deletion, renumbering and a clock that was set, at any of the rows that joining takes."""
+    for turn in range(18, 36):
+        for change in ("delete", "shift", "rest", "seal"):
+            db, apart = TSDB(None, block_rows=10), TSDB(None, block_rows=10_000)
+            for each in (db, apart):
+                _wide(each, 600, range(turn))
+                match change:
+                    case "delete":
+                        each.delete([Matcher(MatchType.EQUAL, "n", "5")], 3, 2**40)
+                        each.delete([Matcher(MatchType.EQUAL, "n", "7")], *FOREVER)
+                    case "shift":
+                        each.shift(100)
+                    case "rest":
+                        each.table("t").rest()
+                    case "seal":
+                        each.table("t").seal()
+                first = turn + (100 if change == "shift" else 0)
+                _wide(each, 600, range(first, first + 12))
+            assert _everything(db) == _everything(apart), (turn, change)

@@ -7,7 +7,7 @@ what cannot be done that way (more columns, deletion) makes new arrays. A sealed
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from zseval.model.arrays import Ids, Mask, Rows, Times, Values
 from zseval.model.staleness import ABSENT_NAN, is_absent, is_stale
-from zseval.tsdb.codec import CHUNK, Columns, encode, encode_chunks
+from zseval.tsdb.codec import CHUNK, Columns, Encoder, encode
 from zseval.tsdb.layout import Layout
 from zseval.tsdb.strips import GroupStrips, Strip, strip_of_cells
 
-__all__ = ["OpenBlock", "OpenCells", "SealedBlock"]
+__all__ = ["Joining", "OpenBlock", "OpenCells", "SealedBlock"]
 
+_JOINED_LEAST, _JOINED_PARTS = 256, 8  # columns joined at a time; this part of a wide block's
 _LEAST_SPARE = 4
 _SPARE_SHARE = 16  # one spare column for this many: a target that changes a little does not cost a new block
 
@@ -134,25 +135,6 @@ class SealedBlock:
         """Encode float64[S, R]."""
         return cls(layout, times, encode(values))
 
-    @classmethod
-    def joined(cls, blocks: Sequence[SealedBlock]) -> SealedBlock:
-        """One block of consecutive ones that have the same layout."""
-        layout = blocks[0].layout
-        rows = sum(block.rows for block in blocks)
-
-        def chunks() -> Iterator[Values]:
-            for start in range(0, len(layout), CHUNK):
-                columns = np.arange(start, min(start + CHUNK, len(layout)), dtype=np.intp)
-                values = np.empty((len(columns), rows), dtype=np.float64)
-                at = 0
-                for block in blocks:
-                    block.cells.decode(columns, 0, block.rows, values[:, at : at + block.rows])
-                    at += block.rows
-                yield values
-
-        times = np.concatenate([block.times for block in blocks])
-        return cls(layout, times, encode_chunks(chunks(), rows))
-
     @property
     def times(self) -> Times:
         """int64[R], fresh."""
@@ -180,6 +162,36 @@ class SealedBlock:
             return None, taken
         layout = self.layout if len(kept) == len(values) else Layout(self.layout.ids[kept])
         return SealedBlock.of(layout, self.times[rows], values[np.ix_(kept, rows)]), taken
+
+
+class Joining:
+    """One block in the making of consecutive ones that have the same layout, some columns at a time.
+
+    blocks: what is joined; if they are not what the table has at the end, the work was for nothing.
+    """
+
+    __slots__ = ("_encoder", "_rows", "blocks")
+
+    def __init__(self, blocks: Sequence[SealedBlock]) -> None:
+        self.blocks = blocks
+        self._rows = sum(block.rows for block in blocks)
+        self._encoder = Encoder(self._rows)
+
+    def advance(self) -> SealedBlock | None:
+        """Go on by some columns; the block where those were the last."""
+        start, layout = self._encoder.count, self.blocks[0].layout
+        wanted = min(max(_JOINED_LEAST, len(layout) // _JOINED_PARTS), CHUNK)
+        columns = np.arange(start, min(start + wanted, len(layout)), dtype=np.intp)
+        values = np.empty((len(columns), self._rows), dtype=np.float64)
+        at = 0
+        for block in self.blocks:
+            block.cells.decode(columns, 0, block.rows, values[:, at : at + block.rows])
+            at += block.rows
+        self._encoder.add(values)
+        if self._encoder.count < len(layout):
+            return None
+        times = np.concatenate([block.times for block in self.blocks])
+        return SealedBlock(layout, times, self._encoder.columns())
 
 
 class OpenBlock:

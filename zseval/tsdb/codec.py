@@ -19,7 +19,6 @@ touches only the columns asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +39,7 @@ from zseval.tsdb.forms import (
 )
 from zseval.tsdb.masks import MaskColumns
 
-__all__ = ["CHUNK", "Columns", "encode", "encode_chunks"]
+__all__ = ["CHUNK", "Columns", "Encoder", "encode"]
 
 CHUNK = 2048
 """Columns encoded at a time: bounds the temporaries of a wide table to a few MB."""
@@ -115,29 +114,40 @@ class Columns:
 
 def encode(values: Values) -> Columns:
     """Encode float64[S, R], R above 0. Decoding gives back every bit."""
-    chunks = (values[start : start + CHUNK] for start in range(0, len(values), CHUNK))
-    return encode_chunks(chunks, values.shape[1])
+    encoder = Encoder(values.shape[1])
+    for start in range(0, len(values), CHUNK):
+        encoder.add(values[start : start + CHUNK])
+    return encoder.columns()
 
 
-def encode_chunks(chunks: Iterable[Values], rows: int) -> Columns:
-    """Encode columns that come in chunks float64[…, R], one after another."""
-    parts: _Parts = {}
-    forms: list[NDArray[np.uint8]] = [np.empty(0, dtype=np.uint8)]
-    absent, stale = [MaskColumns.none(rows)], [MaskColumns.none(rows)]
-    count = 0
-    for chunk in chunks:
+class Encoder:
+    """Encodes columns of R rows that come in chunks, one after another. count: how many came."""
+
+    def __init__(self, rows: int) -> None:
+        self.count = 0
+        self._rows = rows
+        self._parts: _Parts = {}
+        self._forms: list[NDArray[np.uint8]] = [np.empty(0, dtype=np.uint8)]
+        self._absent, self._stale = [MaskColumns.none(rows)], [MaskColumns.none(rows)]
+
+    def add(self, chunk: Values) -> None:
+        """The next columns, float64[…, R]."""
         values = np.ascontiguousarray(chunk)
-        absent.append(MaskColumns.of(is_absent(values), first=count))
-        stale.append(MaskColumns.of(is_stale(values), first=count))
-        forms.append(_encode_chunk(_bridged(values), parts))
-        count += len(values)
-    all_forms = np.concatenate(forms)
-    slots = np.empty(count, dtype=np.int32)
-    for form in parts:
-        where = np.flatnonzero(all_forms == form)
-        slots[where] = np.arange(len(where), dtype=np.int32)
-    groups = {int(form): Group.concat(groups) for form, groups in parts.items()}
-    return Columns(rows, all_forms, slots, groups, MaskColumns.concat(absent), MaskColumns.concat(stale))
+        self._absent.append(MaskColumns.of(is_absent(values), first=self.count))
+        self._stale.append(MaskColumns.of(is_stale(values), first=self.count))
+        self._forms.append(_encode_chunk(_bridged(values), self._parts))
+        self.count += len(values)
+
+    def columns(self) -> Columns:
+        """All that came."""
+        forms = np.concatenate(self._forms)
+        slots = np.empty(self.count, dtype=np.int32)
+        for form in self._parts:
+            where = np.flatnonzero(forms == form)
+            slots[where] = np.arange(len(where), dtype=np.int32)
+        groups = {int(form): Group.concat(groups) for form, groups in self._parts.items()}
+        absent, stale = MaskColumns.concat(self._absent), MaskColumns.concat(self._stale)
+        return Columns(self._rows, forms, slots, groups, absent, stale)
 
 
 def _bridged(values: Values) -> Values:

@@ -16,7 +16,7 @@ import numpy as np
 from zseval.errors import StorageError
 from zseval.model.arrays import Ids, Mask, Rows, Times, Values
 from zseval.model.staleness import is_stale
-from zseval.tsdb.block import OpenBlock, SealedBlock
+from zseval.tsdb.block import Joining, OpenBlock, SealedBlock
 from zseval.tsdb.cohort import Recent
 from zseval.tsdb.gather import Piece, Source
 from zseval.tsdb.head import NO_TIME, Head, RowResult, storable
@@ -83,6 +83,7 @@ class Table:
         self._last_ms = NO_TIME
         self._places: OrderedDict[int, _Place] = OrderedDict()
         self._placed = 0  # the lengths of their ids arrays together
+        self._joining: Joining | None = None
 
     def append_row(
         self, timestamp_ms: int, ids: Ids, values: Values, *, epoch: int, starts: Times | None = None
@@ -102,6 +103,8 @@ class Table:
                 raise StorageError(f"the table of {self.source!r} was released")
             if not len(ids):
                 return RowResult()
+            if self._joining is not None:
+                self._go_on_joining()
             place = self._place(ids)
             if (
                 place.is_unique
@@ -165,12 +168,35 @@ class Table:
 
     def _merge(self) -> None:
         """Join the newest blocks once they are enough for one of full length, or of half of it: fewer pieces
-        to read, and columns that take less. Blocks of wide tables begin with a third of that."""
+        to read, and columns that take less. Blocks of wide tables begin with a third of that.
+
+        A wide table goes on with it at each of the next rows: at once, it would hold everything else up.
+        """
+        if self._joining is not None:
+            return
         for wanted in (self._sizing.merged_rows, self._sizing.merged_rows // 2):
             first = self._first_to_join(wanted)
             if len(self.blocks) - first > 1:
-                self.blocks[first:] = [SealedBlock.joined(self.blocks[first:])]
+                self._joining = Joining(self.blocks[first:])
+                self._go_on_joining()
                 return
+
+    def _go_on_joining(self) -> None:
+        """The joined block takes the place of its parts, if these are still what they were."""
+        assert self._joining is not None
+        parts = self._joining.blocks
+        first = next((at for at, block in enumerate(self.blocks) if block is parts[0]), len(self.blocks))
+        now = self.blocks[first : first + len(parts)]
+        layout = parts[0].layout
+        is_same = len(now) == len(parts) and all(
+            block is part and block.layout is layout for block, part in zip(now, parts, strict=True)
+        )
+        made = self._joining.advance() if is_same else None
+        if made is not None:
+            self.blocks[first : first + len(parts)] = [made]
+        if made is not None or not is_same:
+            self._joining = None
+            self._head.due_ms = NO_TIME  # it takes less, or there may be other blocks to join
 
     def _first_to_join(self, wanted: int) -> int:
         """Where the newest blocks begin that together have the wanted rows; the end where there are none."""
@@ -184,6 +210,8 @@ class Table:
     def rest(self) -> None:
         """Encode the open block of a source that fell silent, and let go of what would make rows quick."""
         self.seal()
+        while self._joining is not None:
+            self._go_on_joining()
         self._forget_places()
 
     def drop_open(self) -> None:
