@@ -80,10 +80,15 @@ def _vectors(node: Binary, matching: VectorMatching, left: Vector, right: Vector
     swapped = matching.cardinality is Cardinality.ONE_TO_MANY
     many, one = (right, left) if swapped else (left, right)
     met = pairs(many.labels, one.labels, matching, ctx.query)
-    _check_one_side(met, many, one, matching, ctx)
+    doubled = _doubled_step(met, many, one, matching, ctx)
     sides = _gather(met, many, one)
     dropped = node.op in ARITHMETIC or (node.return_bool and not ctx.query.delayed_names)
     labels = _result_labels(many.labels, one.labels, met, matching, dropped, ctx.query)
+    if doubled is not None:  # the error is that of the first step that has one
+        present = None if sides.present is None else sides.present[:, :doubled]
+        earlier = replace(sides, many=sides.many[:, :doubled], one=sides.one[:, :doubled], present=present)
+        _check_many_side(met, earlier, labels, matching, ctx)
+        raise _duplicates_at(doubled, many, one, matching, ctx)
     if fills(matching):
         rows = filled_rows(many, one, matching, dropped, ctx.query)
         met, sides, labels = _with_filled(met, sides, labels, rows, ctx.query)
@@ -142,22 +147,30 @@ def _with_filled(
     return replace(met, signature=signature, many_unique=False), matched, labels
 
 
-def _check_one_side(met: Pairs, many: Vector, one: Vector, matching: VectorMatching, ctx: Context) -> None:
-    """No two rows of the one side with one signature at a step at which the many side has anything."""
+def _doubled_step(
+    met: Pairs, many: Vector, one: Vector, matching: VectorMatching, ctx: Context
+) -> int | None:
+    """The first step at which two rows of the one side have one signature, and the many side has anything."""
     if met.one_unique:
-        return
+        return None
     ids = signatures(many.labels, one.labels, matching, ctx.query).right
     doubled = rows_per_group(one.mask(), ids, met.count) > 1  # [G, K]
     if not fills(matching):
         doubled &= many.mask().any(axis=0)
-    if not doubled.any():
-        return
-    step = int(doubled.any(axis=0).argmax())
+    return int(doubled.any(axis=0).argmax()) if doubled.any() else None
+
+
+def _duplicates_at(
+    step: int, many: Vector, one: Vector, matching: VectorMatching, ctx: Context
+) -> EvaluationError:
+    """The error for two such rows."""
+    ids = signatures(many.labels, one.labels, matching, ctx.query).right
     seen: dict[int, int] = {}
     for row in np.flatnonzero(one.mask()[:, step]).tolist():
         other = seen.setdefault(int(ids[row]), row)
         if other != row:
-            raise EvaluationError(_duplicates(one.labels, row, other, matching, ctx.query))
+            return EvaluationError(_duplicates(one.labels, row, other, matching, ctx.query))
+    raise AssertionError("there are two rows with one signature at this step")
 
 
 def _duplicates(labels: LabelSets, row: int, other: int, matching: VectorMatching, query: Query) -> str:
