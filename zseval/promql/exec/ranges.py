@@ -123,7 +123,7 @@ def windows_of(
                 yield from _chunks(clean, vector, ctx)
                 continue
             bounds = window_bounds(clean.times, vector.ends, vector.width)
-            since = (clean.times - clean.times[:1]).tobytes() if spaced else bytes([len(clean.times) & 255])
+            since = (clean.times - clean.times[:1]).tobytes() if spaced else len(clean.times).to_bytes(8)
             key = (since, bounds[0].tobytes(), bounds[1].tobytes())
             group = alike.setdefault(key, _Alike(bounds))
             group.frames.append(clean)
