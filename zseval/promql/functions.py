@@ -13,11 +13,29 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from zseval.model.arrays import Mask, Values
-from zseval.promql.kernels import counters, extremes, gaps, over_time, quantile, regression, smoothing
+from zseval.promql.kernels import (
+    counters,
+    extremes,
+    gaps_over_time,
+    gaps_quantile,
+    gaps_rates,
+    over_time,
+    quantile,
+    regression,
+    smoothing,
+)
 from zseval.promql.kernels.calendar import CALENDAR
 from zseval.promql.kernels.elementwise import ELEMENTWISE
 
-__all__ = ["EXTENDED_FUNCTIONS", "FUNCTIONS", "ElementKernel", "Function", "Kind", "RangeKernel"]
+__all__ = [
+    "EXTENDED_FUNCTIONS",
+    "FUNCTIONS",
+    "ElementKernel",
+    "Function",
+    "GapsKernel",
+    "Kind",
+    "RangeKernel",
+]
 
 RangeKernel: TypeAlias = Callable[..., tuple[Values, Mask | None]]
 """f(windows, *params float64[K]) -> values float64[S, K], present bool[S, K] or None for everywhere."""
@@ -26,8 +44,8 @@ ElementKernel: TypeAlias = Callable[..., Values]
 """f(values float64[S, K], *params float64[K]) -> float64[S, K]."""
 
 
-GapsKernel: TypeAlias = Callable[[gaps.Gaps], tuple[Values, Mask | None]]
-"""A RangeKernel without params, over series with missing samples."""
+GapsKernel: TypeAlias = Callable[..., tuple[Values, Mask | None]]
+"""f(gaps, *params float64[K]) -> as a RangeKernel, over series with missing samples."""
 
 
 class Kind(enum.Enum):
@@ -117,28 +135,38 @@ _ROWS = (
     _other("time", varies_with_time=True),
     _other("timestamp", varies_with_time=True),
     _other("vector"),
-    _phased("avg_over_time", over_time.avg_over_time),
+    _phased("avg_over_time", over_time.avg_over_time, gaps=gaps_over_time.avg_over_time),
     _phased("changes", counters.changes),
-    _phased("count_over_time", over_time.count_over_time),
-    _phased("delta", counters.delta, gaps=gaps.delta),
+    _phased("count_over_time", over_time.count_over_time, gaps=gaps_over_time.count_over_time),
+    _phased("delta", counters.delta, gaps=gaps_rates.delta),
     _phased("deriv", regression.deriv, spaced=True),
     _phased("double_exponential_smoothing", smoothing.double_exponential_smoothing),
-    _phased("first_over_time", over_time.first_over_time, keeps_name=True),
+    _phased(
+        "first_over_time",
+        over_time.first_over_time,
+        keeps_name=True,
+        gaps=gaps_over_time.first_over_time,
+    ),
     _phased("idelta", counters.idelta),
-    _phased("increase", counters.increase, counters_only=True, gaps=gaps.increase),
+    _phased("increase", counters.increase, counters_only=True, gaps=gaps_rates.increase),
     _phased("irate", counters.irate),
-    _phased("last_over_time", over_time.last_over_time, keeps_name=True),
+    _phased(
+        "last_over_time",
+        over_time.last_over_time,
+        keeps_name=True,
+        gaps=gaps_over_time.last_over_time,
+    ),
     _phased("mad_over_time", quantile.mad_over_time),
-    _phased("max_over_time", extremes.max_over_time),
-    _phased("min_over_time", extremes.min_over_time),
+    _phased("max_over_time", extremes.max_over_time, gaps=gaps_over_time.max_over_time),
+    _phased("min_over_time", extremes.min_over_time, gaps=gaps_over_time.min_over_time),
     _phased("predict_linear", regression.predict_linear, varies_with_time=True, spaced=True),
-    _phased("present_over_time", over_time.present_over_time),
-    _phased("quantile_over_time", quantile.quantile_over_time),
-    _phased("rate", counters.rate, counters_only=True, gaps=gaps.rate),
+    _phased("present_over_time", over_time.present_over_time, gaps=gaps_over_time.present_over_time),
+    _phased("quantile_over_time", quantile.quantile_over_time, gaps=gaps_quantile.quantile_over_time),
+    _phased("rate", counters.rate, counters_only=True, gaps=gaps_rates.rate),
     _phased("resets", counters.resets),
     _phased("stddev_over_time", over_time.stddev_over_time),
     _phased("stdvar_over_time", over_time.stdvar_over_time),
-    _phased("sum_over_time", over_time.sum_over_time),
+    _phased("sum_over_time", over_time.sum_over_time, gaps=gaps_over_time.sum_over_time),
     _range("ts_of_first_over_time", over_time.ts_of_first_over_time),
     _range("ts_of_last_over_time", over_time.ts_of_last_over_time),
     _range("ts_of_max_over_time", extremes.ts_of_max_over_time),

@@ -55,6 +55,6 @@ def test_batches_of_any_size_give_the_same(limit: int, monkeypatch: pytest.Monke
     values = rng.random((20, 30))
     groups = rng.integers(0, 3, 20)
     whole, _ = kernel.quantile(np.full(30, 0.7), values, None, groups, 3)
-    monkeypatch.setattr(kernel, "_CELLS", limit)
+    monkeypatch.setattr(kernel, "CELLS", limit)
     parts, _ = kernel.quantile(np.full(30, 0.7), values, None, groups, 3)
     assert np.array_equal(whole, parts)

@@ -159,7 +159,13 @@ class _Alike:
 
 
 def parts_of(
-    function: Function, compute: RowsKernel, vector: RangeVector, ctx: Context, *, together: bool
+    function: Function,
+    compute: RowsKernel,
+    vector: RangeVector,
+    ctx: Context,
+    params: Sequence[Values] = (),
+    *,
+    together: bool,
 ) -> list[tuple[Rows, Values, Mask | None]]:
     """What a function gives for all series: rows of them, values and where they are present.
 
@@ -168,7 +174,7 @@ def parts_of(
     made: list[tuple[Rows, Values, Mask | None]] = []
     if together and function.gaps is not None:
         for rows, gaps in _gaps_of(vector, ctx):
-            made.append((rows, *function.gaps(gaps)))
+            made.append((rows, *function.gaps(gaps, *params)))
         vector = vector.without_gaps()
     found = windows_of(vector, ctx, together=together, spaced=function.spaced)
     made.extend((rows, *compute(rows, windows)) for rows, windows in found)
@@ -323,7 +329,7 @@ def apply_range(
     ctx.query.limits.hold(series * steps)
     compute: RowsKernel = by_rows or (lambda _rows, windows: kernel(windows, *params))
     together = function.phased and by_rows is None and vector.reach is None
-    parts = parts_of(function, compute, vector, ctx, together=together)
+    parts = parts_of(function, compute, vector, ctx, params, together=together)
     ctx.query.limits.hold(-series * steps)
     values, present = assemble(series, steps, parts)
     result = Vector(vector.labels, values, present, vector.drop_name)

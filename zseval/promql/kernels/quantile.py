@@ -7,7 +7,8 @@ together. Source: promql/quantile.go (quantile): NaN sorts first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -18,9 +19,9 @@ from zseval.promql.kernels.groups import Groups
 from zseval.promql.kernels.sliding import order_statistics, shared_windows
 from zseval.promql.kernels.windows import Windows
 
-__all__ = ["mad_over_time", "quantile", "quantile_over_time"]
+__all__ = ["CELLS", "Sharing", "mad_over_time", "of_sorted", "place_of", "quantile", "quantile_over_time"]
 
-_CELLS = 1 << 17
+CELLS = 1 << 17
 """Cells sorted at a time: 1 MB."""
 
 
@@ -30,38 +31,73 @@ def quantile_over_time(w: Windows, wanted: Values) -> tuple[Values, Mask | None]
     done = _shared(w, wanted, result)
     for place, steps, cells in _windows(w, done):
         cells.sort(axis=-1)
-        result[place] = _of_sorted(cells, cells.shape[-1], wanted[steps])
+        result[place] = of_sorted(cells, cells.shape[-1], wanted[steps])
     return result, w.holding(1)
 
 
 _NONE_DONE = slice(0, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """Steps whose windows can share sorts, as `order_statistics` takes them.
+
+    steps: which.  start, count, windows, size, distance: as there.
+    """
+
+    steps: slice
+    start: int
+    count: int
+    windows: int
+    size: int
+    distance: int
+
+    @classmethod
+    def of(cls, lo: Rows, counts: Rows, wanted: Values) -> Sharing | None:
+        """lo, counts: intp[K], of dense windows.  wanted: float64[K].  None where none can."""
+        if not len(wanted) or not (0 <= wanted[0] <= 1) or (wanted != wanted[0]).any():
+            return None
+        count = int(counts.max())
+        full = np.flatnonzero(counts == count)
+        if count < 1 or int(full[-1]) - int(full[0]) + 1 != len(full):
+            return None
+        size, distance = shared_windows(lo[full], count)
+        windows = len(full) // size * size
+        first = int(full[0])
+        steps = slice(first, first + windows)
+        return None if size == 1 else cls(steps, int(lo[first]), count, windows, size, distance)
+
+    def parts(self, series: int) -> Iterator[slice]:
+        """Series some at a time, so that what is in between stays in the cache."""
+        chunk = max(1, CELLS // self.windows)
+        for first in range(0, series, chunk):
+            yield slice(first, first + chunk)
+
+    def places(self, values: Values, wanted: Sequence[int]) -> list[Values]:
+        """The k-th smallest samples of each window, k from 0: float64[S, windows] each."""
+        return order_statistics(
+            values, self.start, self.count, self.windows, self.size, self.distance, wanted
+        )
+
+
+def place_of(wanted: float, count: int) -> tuple[int, int, float]:
+    """Between which places of so many sorted samples a quantile (0 to 1) is, and the weight of the later one."""
+    rank = wanted * (count - 1)
+    low = int(rank)
+    return low, min(low + 1, count - 1), rank - low
+
+
 def _shared(w: Windows, wanted: Values, result: Values) -> slice:
     """The quantiles of the windows that can share sorts; returns which steps that are."""
-    if not w.is_dense or not len(wanted) or not (0 <= wanted[0] <= 1) or (wanted != wanted[0]).any():
+    sharing = Sharing.of(w.lo, w.counts, wanted) if w.is_dense else None
+    if sharing is None or np.isnan(w.values).any():
         return _NONE_DONE
-    count = int(w.counts.max())
-    full = np.flatnonzero(w.counts == count)
-    if count < 1 or int(full[-1]) - int(full[0]) + 1 != len(full):
-        return _NONE_DONE
-    lo = w.lo[full]
-    size, distance = shared_windows(lo, count)
-    windows = len(lo) // size * size
-    if size == 1 or np.isnan(w.values).any():
-        return _NONE_DONE
-    done = slice(int(full[0]), int(full[0]) + windows)
-    rank = float(wanted[0]) * (count - 1)
-    low = int(rank)
-    places = [low, min(low + 1, count - 1)]
-    chunk = max(1, _CELLS // windows)
-    for first in range(0, len(w.values), chunk):
-        part = slice(first, first + chunk)
-        lower, upper = order_statistics(w.values[part], int(lo[0]), count, windows, size, distance, places)
-        weight = rank - low
+    low, high, weight = place_of(float(wanted[0]), sharing.count)
+    for part in sharing.parts(len(w.values)):
+        lower, upper = sharing.places(w.values[part], [low, high])
         with np.errstate(invalid="ignore", over="ignore"):
-            result[part, done] = lower * (1 - weight) + upper * weight
-    return done
+            result[part, sharing.steps] = lower * (1 - weight) + upper * weight
+    return sharing.steps
 
 
 def mad_over_time(w: Windows) -> tuple[Values, Mask | None]:
@@ -72,10 +108,10 @@ def mad_over_time(w: Windows) -> tuple[Values, Mask | None]:
         odd = np.isnan(cells).any(axis=-1)
         cells.sort(axis=-1)
         with np.errstate(invalid="ignore", over="ignore"):
-            cells -= _of_sorted(cells, cells.shape[-1], half)[..., np.newaxis]
+            cells -= of_sorted(cells, cells.shape[-1], half)[..., np.newaxis]
         np.abs(cells, out=cells)
         cells.sort(axis=-1)
-        result[place] = np.where(odd, np.nan, _of_sorted(cells, cells.shape[-1], half))
+        result[place] = np.where(odd, np.nan, of_sorted(cells, cells.shape[-1], half))
     return result, w.holding(1)
 
 
@@ -101,7 +137,7 @@ def _dense_windows(w: Windows, count: int, left: Mask) -> Iterator[tuple[_Place,
         return
     all_rows = sliding_window_view(w.values, count, axis=1)  # [S, T - n + 1, n]
     lo = w.lo[steps]
-    size = max(1, _CELLS // (len(steps) * count))
+    size = max(1, CELLS // (len(steps) * count))
     for first in range(0, w.values.shape[0], size):
         part = slice(first, first + size)
         yield (part, steps), steps, all_rows[part][:, lo]
@@ -110,7 +146,7 @@ def _dense_windows(w: Windows, count: int, left: Mask) -> Iterator[tuple[_Place,
 def _ragged_windows(w: Windows, count: int) -> Iterator[tuple[_Place, Rows, Values]]:
     series, steps = np.nonzero(w.counts == count)
     starts = w.lo[series, steps] + series * w.values.shape[1]
-    flat, size = w.values.ravel(), max(1, _CELLS // count)
+    flat, size = w.values.ravel(), max(1, CELLS // count)
     for first in range(0, len(series), size):
         part = slice(first, first + size)
         cells = flat[starts[part, np.newaxis] + np.arange(count, dtype=np.intp)]
@@ -130,7 +166,7 @@ def quantile(
     for numbers, steps, cells, counts in _members(values, present, Groups.of(groups, count)):
         cells.sort(axis=-1)
         place = (numbers[:, np.newaxis], steps)
-        result[place] = _of_sorted(cells, counts, wanted[steps])
+        result[place] = of_sorted(cells, counts, wanted[steps])
         held[place] = counts > 0
     return result, None if held.all() else held
 
@@ -142,8 +178,8 @@ def _members(
     steps = np.arange(values.shape[1], dtype=np.intp)
     for size in np.unique(groups.sizes).tolist():
         chosen = np.flatnonzero(groups.sizes == size)
-        some = max(1, _CELLS // (size * max(len(steps), 1)))
-        width = max(1, _CELLS // size)
+        some = max(1, CELLS // (size * max(len(steps), 1)))
+        width = max(1, CELLS // size)
         for first in range(0, len(chosen), some):
             batch = chosen[first : first + some]
             rows = groups.starts[batch, np.newaxis] + np.arange(size, dtype=np.intp)
@@ -164,7 +200,7 @@ def _cells(values: Values, present: Mask | None, rows: Rows, steps: Rows) -> tup
     return cells, np.count_nonzero(held, axis=-1)
 
 
-def _of_sorted(cells: Values, counts: Rows | int, wanted: Values) -> Values:
+def of_sorted(cells: Values, counts: Rows | int, wanted: Values) -> Values:
     """The quantile of the first `counts` cells, or of all samples if NaN among them sort last.
 
     cells: float64[…, n], sorted by numpy: numbers, then NaN (samples and absent ones alike).

@@ -1,0 +1,109 @@
+"""rate, increase and delta of series that share their times but for missing samples.
+
+Filled in from either side, the first and last value of every window are slices of one matrix, as where
+nothing is missing; and extrapolation is the same factor for all series of a source, but for windows with a
+gap at an edge and for those that extrapolate by the average distance of their samples, which are computed
+one by one.
+Source: promql/functions.go (extrapolatedRate).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zseval.model.arrays import Mask, Rows, Values
+from zseval.promql.kernels import counters
+from zseval.promql.kernels.gaps import Filled, Gaps
+from zseval.promql.kernels.windows import take
+
+__all__ = ["delta", "increase", "rate"]
+
+
+def rate(gaps: Gaps) -> tuple[Values, Mask | None]:
+    """As `counters.rate`."""
+    return _extrapolated(gaps, counter=True, per_second=True)
+
+
+def increase(gaps: Gaps) -> tuple[Values, Mask | None]:
+    """As `counters.increase`."""
+    return _extrapolated(gaps, counter=True, per_second=False)
+
+
+def delta(gaps: Gaps) -> tuple[Values, Mask | None]:
+    """As `counters.delta`."""
+    return _extrapolated(gaps, counter=False, per_second=False)
+
+
+def _extrapolated(gaps: Gaps, *, counter: bool, per_second: bool) -> tuple[Values, Mask | None]:
+    shape = (len(gaps.values), len(gaps.ends))
+    if not gaps.values.size or not len(gaps.ends):
+        return np.zeros(shape), np.zeros(shape, dtype=np.bool_)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        filled = Filled(gaps)
+        dense = gaps.over(filled.after)
+        counts = gaps.counts
+        present = counts >= 2
+        gained = take(filled.before, gaps.hi - 1) - dense.first()
+        often = np.zeros(0, dtype=np.intp)
+        if counter:
+            often = _add_lost(gained, gaps, filled)
+        edges = counters.Edges(dense)
+        seconds = counters.width_seconds(dense) if per_second else 1.0
+        result = dense.scaled(gained, edges.factor(edges.to_start) / seconds)
+        if counter:
+            counters.stop_at_zero(result, gained, dense, edges, seconds, present)
+        _one_by_one(result, gained, counts, gaps, filled, edges, seconds, counter=counter)
+        kernel = counters.rate if per_second else counters.increase
+        for series in gaps.by_source(often):
+            result[series] = kernel(gaps.windows(series))[0]
+    return result, None if present.all() else present
+
+
+def _add_lost(gained: Values, gaps: Gaps, filled: Filled) -> Rows:
+    """Adds what was lost in the resets of counters that fell once; returns those that did more often."""
+    fell = filled.before[:, 1:] < filled.before[:, :-1]
+    falls = np.count_nonzero(fell, axis=1)
+    once = np.flatnonzero(falls == 1)
+    if len(once):
+        before = fell[once].argmax(axis=1)  # the sample after it is there: else nothing would fall
+        last = filled.last_rows(once, before)[:, np.newaxis]
+        inside = (gaps.lo <= last) & (before[:, np.newaxis] + 1 < gaps.hi)  # [N, K]
+        lost = filled.before[once, before][:, np.newaxis]
+        gained[once] += np.where(inside, lost, 0.0)
+    return np.flatnonzero(falls > 1)
+
+
+def _one_by_one(
+    result: Values,
+    gained: Values,
+    counts: Rows,
+    gaps: Gaps,
+    filled: Filled,
+    edges: counters.Edges,
+    seconds: float,
+    *,
+    counter: bool,
+) -> None:
+    """Windows that do not extrapolate as their source does. result: float64[S, K], written to."""
+    own = take(filled.missing, gaps.lo) | take(filled.missing, gaps.hi - 1)
+    far = edges.reaches_far
+    if far.any():
+        own |= far[gaps.phases.of]
+    series, steps = np.nonzero(own & (counts >= 2))
+    if not len(series):
+        return
+    times = gaps.phases.times
+    source = gaps.phases.of[series]
+    first_rows = filled.first_rows(series, gaps.lo[steps])
+    first = times[source, first_rows]
+    last = times[source, filled.last_rows(series, gaps.hi[steps] - 1)]
+    sampled = (last - first) / 1000.0
+    average = sampled / (counts[series, steps] - 1)
+    to_start = counters.reach((first - gaps.starts[steps]) / 1000.0, average)
+    to_end = counters.reach((gaps.ends[steps] - last) / 1000.0, average)
+    gain = gained[series, steps]
+    if counter:
+        start = filled.after[series, gaps.lo[steps]]
+        to_zero = np.where((gain > 0) & (start >= 0), sampled * (start / gain), to_start)
+        to_start = np.minimum(to_zero, to_start)
+    result[series, steps] = gain * ((sampled + to_start + to_end) / sampled / seconds)
