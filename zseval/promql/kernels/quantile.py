@@ -81,7 +81,7 @@ class Sharing:
 
 
 def place_of(wanted: float, count: int) -> tuple[int, int, float]:
-    """Between which places of so many sorted samples a quantile (0 to 1) is, and the weight of the later one."""
+    """Between which places of so many sorted samples a quantile (0 to 1) is, and the weight of the later."""
     rank = wanted * (count - 1)
     low = int(rank)
     return low, min(low + 1, count - 1), rank - low
