@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zseval.model.arrays import Mask, Rows, Times, Values
 from zseval.promql.kernels.windows import Phases, Windows, take
@@ -47,11 +46,11 @@ class Gaps:
         return np.flatnonzero(~self.present)
 
     @cached_property
-    def counts(self) -> NDArray[np.int32]:
+    def counts(self) -> Rows:
         """int32[S, K]: samples in each window."""
         held = np.zeros((self.present.shape[0], self.present.shape[1] + 1), dtype=np.int32)
         np.cumsum(self.present, axis=1, out=held[:, 1:])
-        counts: NDArray[np.int32] = take(held, self.hi) - take(held, self.lo)
+        counts: Rows = take(held, self.hi) - take(held, self.lo)
         return counts
 
     def holding(self, least: int) -> Mask | None:
