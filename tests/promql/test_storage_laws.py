@@ -2,7 +2,7 @@
 
 Sources whose windows have the same rows are computed together (`kernels.windows.Phases`), the newest samples
 of many sources are one matrix (`tsdb.cohort`), samples that are missing leave gaps in shared times
-(`kernels.windows.Grid`), and sums of counters are taken from their encoded columns (`promql.exec.summed`);
+(`kernels.gaps.Gaps`), and sums of counters are taken from their encoded columns (`promql.exec.summed`);
 series stored one sample at a time take none of these ways.
 """
 

@@ -19,6 +19,7 @@ from zseval.promql.kernels import (
     gaps_over_time,
     gaps_quantile,
     gaps_rates,
+    gaps_regression,
     over_time,
     quantile,
     regression,
@@ -65,7 +66,6 @@ class Function:
     varies_with_time: the value may change from step to step even if its arguments do not.
     counters_only: an info is due where the metric does not look like a counter.
     phased: its kernel takes series of several sources together (`windows.Phases`).
-    spaced: and these have to be sampled at the same distances.
     gaps: takes the kernel's place for series that share their times but for missing samples.
     """
 
@@ -76,7 +76,6 @@ class Function:
     varies_with_time: bool = False
     counters_only: bool = False
     phased: bool = False
-    spaced: bool = False
     gaps: GapsKernel | None = None
 
 
@@ -91,10 +90,9 @@ def _phased(
     keeps_name: bool = False,
     varies_with_time: bool = False,
     counters_only: bool = False,
-    spaced: bool = False,
     gaps: GapsKernel | None = None,
 ) -> Function:
-    return Function(name, Kind.RANGE, kernel, keeps_name, varies_with_time, counters_only, True, spaced, gaps)
+    return Function(name, Kind.RANGE, kernel, keeps_name, varies_with_time, counters_only, True, gaps)
 
 
 def _element(name: str, kernel: ElementKernel) -> Function:
@@ -139,7 +137,7 @@ _ROWS = (
     _phased("changes", counters.changes),
     _phased("count_over_time", over_time.count_over_time, gaps=gaps_over_time.count_over_time),
     _phased("delta", counters.delta, gaps=gaps_rates.delta),
-    _phased("deriv", regression.deriv, spaced=True),
+    _phased("deriv", regression.deriv, gaps=gaps_regression.deriv),
     _phased("double_exponential_smoothing", smoothing.double_exponential_smoothing),
     _phased(
         "first_over_time",
@@ -159,7 +157,12 @@ _ROWS = (
     _phased("mad_over_time", quantile.mad_over_time),
     _phased("max_over_time", extremes.max_over_time, gaps=gaps_over_time.max_over_time),
     _phased("min_over_time", extremes.min_over_time, gaps=gaps_over_time.min_over_time),
-    _phased("predict_linear", regression.predict_linear, varies_with_time=True, spaced=True),
+    _phased(
+        "predict_linear",
+        regression.predict_linear,
+        varies_with_time=True,
+        gaps=gaps_regression.predict_linear,
+    ),
     _phased("present_over_time", over_time.present_over_time, gaps=gaps_over_time.present_over_time),
     _phased("quantile_over_time", quantile.quantile_over_time, gaps=gaps_quantile.quantile_over_time),
     _phased("rate", counters.rate, counters_only=True, gaps=gaps_rates.rate),

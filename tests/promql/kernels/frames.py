@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from tests.oracles.windows import Sample, window
 from zseval.model.arrays import Mask, Times, Values
-from zseval.promql.kernels.windows import Windows, compact
+from zseval.promql.kernels.gaps import Gaps
+from zseval.promql.kernels.windows import Phases, Windows, compact, window_bounds
 
 Kernel = Callable[..., tuple[Values, Mask | None]]
 Oracle = Callable[..., float | None]
@@ -50,11 +51,19 @@ class Case:
             return times, values, None
         return compact(times, values, np.array(self.kept, dtype=np.bool_).reshape(values.shape))
 
-    def gappy(self) -> Windows:
-        """The ragged windows that know which times their series share."""
+    def gappy(self) -> Gaps:
+        """The samples that are kept, at the times that all series share."""
         times, values, _ = self.frame(ragged=False)
         kept = np.array(self.kept, dtype=np.bool_).reshape(values.shape)
-        return Windows.with_gaps(times, values, kept, np.array(self.ends, dtype=np.int64), self.width)
+        ends = np.array(self.ends, dtype=np.int64)
+        phases = Phases(times[np.newaxis], np.zeros(len(values), dtype=np.intp))
+        bounds = window_bounds(times, ends, self.width)
+        return Gaps(values, kept, phases, *bounds, ends - np.int64(self.width), ends)
+
+    def closed(self) -> Windows:
+        """The ragged windows that come of closing the gaps."""
+        gaps = self.gappy()
+        return gaps.windows(np.arange(len(gaps.values), dtype=np.intp))
 
     def windows(self, *, ragged: bool) -> Windows:
         times, values, counts = self.frame(ragged=ragged)
@@ -102,7 +111,7 @@ def assert_matches(
     for windows, ragged in (
         (case.windows(ragged=False), False),
         (case.windows(ragged=True), True),
-        (case.gappy(), True),
+        (case.closed(), True),
     ):
         values, present = kernel(windows, *arrays)
         assert values.shape == (len(case.values), len(case.ends))

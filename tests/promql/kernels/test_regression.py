@@ -11,18 +11,32 @@ from hypothesis import strategies as st
 
 from tests.oracles import regression as slow
 from tests.oracles.windows import window
-from tests.promql.kernels.frames import COUNTS, DECIMALS, WILD, Case, assert_matches, cases, one_series, same
+from tests.promql.kernels.frames import (
+    COUNTS,
+    DECIMALS,
+    START,
+    WILD,
+    Case,
+    assert_matches,
+    cases,
+    one_series,
+    same,
+)
+from zseval.promql.kernels import gaps_regression, lines
 from zseval.promql.kernels.regression import deriv, predict_linear
 from zseval.promql.kernels.smoothing import double_exponential_smoothing
+from zseval.promql.kernels.windows import Phases, Windows, window_bounds
 
 
 @given(case=cases(st.one_of(COUNTS, DECIMALS)), ahead=st.sampled_from([0.0, 60.0, -30.0, 3600.0]))
 @settings(max_examples=150, deadline=None)
 def test_a_line_is_the_exact_one_but_for_rounding(case: Case, ahead: float) -> None:
-    for ragged in (False, True):
-        w = case.windows(ragged=ragged)
-        slopes, present = deriv(w)
-        there, _ = predict_linear(w, np.full(len(case.ends), ahead))
+    wanted = np.full(len(case.ends), ahead)
+    for ragged, (slopes, present), (there, _) in (
+        (False, deriv(case.windows(ragged=False)), predict_linear(case.windows(ragged=False), wanted)),
+        (True, deriv(case.windows(ragged=True)), predict_linear(case.windows(ragged=True), wanted)),
+        (True, gaps_regression.deriv(case.gappy()), gaps_regression.predict_linear(case.gappy(), wanted)),
+    ):
         for series in range(len(case.values)):
             for step, end in enumerate(case.ends):
                 inside = window(case.samples(series, ragged=ragged), end, case.width)
@@ -45,8 +59,11 @@ def test_a_line_is_the_exact_one_but_for_rounding(case: Case, ahead: float) -> N
 @given(case=cases(WILD))
 @settings(max_examples=100, deadline=None)
 def test_what_is_not_finite_gives_what_upstream_gives(case: Case) -> None:
-    for ragged in (False, True):
-        slopes, _ = deriv(case.windows(ragged=ragged))
+    for ragged, (slopes, _) in (
+        (False, deriv(case.windows(ragged=False))),
+        (True, deriv(case.windows(ragged=True))),
+        (True, gaps_regression.deriv(case.gappy())),
+    ):
         for series in range(len(case.values)):
             for step, end in enumerate(case.ends):
                 inside = window(case.samples(series, ragged=ragged), end, case.width)
@@ -54,6 +71,44 @@ def test_what_is_not_finite_gives_what_upstream_gives(case: Case) -> None:
                     expected, _ = slow.upstream(inside, inside[0][0])
                     assert math.isnan(expected)
                     assert math.isnan(slopes[series, step])
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    series=st.sampled_from([1, 3, 40]),
+    steps=st.sampled_from([1, 2, 3, 40]),
+    width=st.sampled_from([40_000, 600_000, 5_000_000]),
+    limit=st.sampled_from([lines._EXACT, 2**20, 2**45]),
+)
+@settings(max_examples=60, deadline=None)
+def test_lines_of_several_sources_are_those_of_each(
+    seed: int, series: int, steps: int, width: int, limit: int
+) -> None:
+    """However many steps, series and sources are taken together, and however long the sums run."""
+    rng = np.random.default_rng(seed)
+    sources, rows = 3, 200
+    times = START + np.arange(rows) * 15_000 + rng.integers(0, 2_000, (sources, rows))
+    values = rng.normal(1e3, 1, (series, rows)) + rng.normal(0, 5, (series, rows)).cumsum(axis=1)
+    values[0, :150] = 7.0
+    ends = START + 14_000 + (np.arange(steps, dtype=np.int64) + int(rng.integers(0, 150))) * 15_000
+    of = np.sort(rng.integers(0, sources, series)).astype(np.intp)
+    bounds = window_bounds(times[0], ends, width)
+    for source in range(1, sources):
+        if not all(map(np.array_equal, window_bounds(times[source], ends, width), bounds)):
+            times[source] = times[0]
+    w = Windows(values, times[0], *bounds, ends - width, ends, Phases(times, of))
+    ahead = np.full(steps, 60.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "_EXACT", limit)
+        (slopes, present), (there, _) = deriv(w), predict_linear(w, ahead)
+    for row in range(series):
+        alone = Windows(values[row : row + 1], times[of[row]], *bounds, ends - width, ends)
+        slope, held = deriv(alone)
+        assert (held is None) == (present is None)
+        some = np.ones(steps, dtype=np.bool_) if held is None else held[0]
+        np.testing.assert_allclose(slopes[row, some], slope[0, some], rtol=1e-11, atol=1e-13)
+        level = predict_linear(alone, ahead)[0][0, some]
+        np.testing.assert_allclose(there[row, some], level, rtol=1e-12)
 
 
 def test_upstreams_own_sums_agree() -> None:

@@ -12,7 +12,7 @@ from tests.oracles.windows import window
 from tests.promql.kernels.frames import START, Case, cases, same
 from zseval.model.staleness import STALE_NAN
 from zseval.promql.kernels.instant import last_within
-from zseval.promql.kernels.windows import NO_TIME, Windows, compact, take
+from zseval.promql.kernels.windows import NO_TIME, Differences, Windows, compact, take
 
 
 @given(cases())
@@ -104,3 +104,20 @@ def test_a_frame_without_rows_has_only_empty_windows() -> None:
     assert present is not None
     assert not present.any()
     assert w.first().shape == (3, 2)
+
+
+@given(
+    starts=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_sums_over_windows_are_differences_of_running_sums(starts: list[tuple[int, int]], seed: int) -> None:
+    steps = np.array(starts, dtype=np.intp)
+    lo, hi = steps[:, 0].cumsum(), steps.sum(axis=1).cumsum()
+    length = int(hi[-1])
+    cells = np.random.default_rng(seed).integers(-9, 9, (3, length))
+    running = np.zeros((3, length + 1), dtype=np.int64)
+    np.cumsum(cells, axis=1, out=running[:, 1:])
+    sums = Differences(lo, hi).of(running)
+    for step, (first, last) in enumerate(zip(lo.tolist(), hi.tolist(), strict=True)):
+        assert (sums[:, step] == cells[:, first:last].sum(axis=1)).all()
+    assert (Differences(np.tile(lo, (3, 1)), np.tile(hi, (3, 1))).of(running) == sums).all()

@@ -103,28 +103,26 @@ class RangeVector:
 
 
 def windows_of(
-    vector: RangeVector, ctx: Context, *, together: bool = False, spaced: bool = False
+    vector: RangeVector, ctx: Context, *, together: bool = False
 ) -> Iterator[tuple[Rows, Windows]]:
     """The windows of all series, chunk by chunk, without staleness markers, and which series they are.
 
     together: series of several sources may come in one chunk, as phases.
-    spaced: but only where they are sampled at the same distances.
     """
     frames = list(vector.frames)
     for cohort in vector.cohorts:
-        if together and not spaced and len(vector.ends) == 1:
+        if together and len(vector.ends) == 1:
             yield from _of_cohort(cohort, vector, ctx)
         else:
             frames += cohort.frames()
-    alike: dict[tuple[bytes, ...], _Alike] = {}
+    alike: dict[tuple[int, bytes, bytes], _Alike] = {}
     for frame in frames:
         for clean in _without_markers(trimmed(frame, vector)):
             if not together or not clean.is_dense or len(clean.rows) > CHUNK_SERIES // 2:
                 yield from _chunks(clean, vector, ctx)
                 continue
             bounds = window_bounds(clean.times, vector.ends, vector.width)
-            since = (clean.times - clean.times[:1]).tobytes() if spaced else len(clean.times).to_bytes(8)
-            key = (since, bounds[0].tobytes(), bounds[1].tobytes())
+            key = (len(clean.times), bounds[0].tobytes(), bounds[1].tobytes())
             group = alike.setdefault(key, _Alike(bounds))
             group.frames.append(clean)
             group.series += len(clean.rows)
@@ -176,7 +174,7 @@ def parts_of(
         for rows, gaps in _gaps_of(vector, ctx):
             made.append((rows, *function.gaps(gaps, *params)))
         vector = vector.without_gaps()
-    found = windows_of(vector, ctx, together=together, spaced=function.spaced)
+    found = windows_of(vector, ctx, together=together)
     made.extend((rows, *compute(rows, windows)) for rows, windows in found)
     return made
 

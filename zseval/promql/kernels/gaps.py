@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Times, Values
-from zseval.promql.kernels.windows import Phases, Windows, take
+from zseval.promql.kernels.windows import Differences, Phases, Windows
 
 __all__ = ["Filled", "Gaps"]
 
@@ -47,11 +47,10 @@ class Gaps:
 
     @cached_property
     def counts(self) -> Rows:
-        """int32[S, K]: samples in each window."""
-        held = np.zeros((self.present.shape[0], self.present.shape[1] + 1), dtype=np.int32)
+        """intp[S, K]: samples in each window."""
+        held = np.zeros((self.present.shape[0], self.present.shape[1] + 1), dtype=np.intp)
         np.cumsum(self.present, axis=1, out=held[:, 1:])
-        counts: Rows = take(held, self.hi) - take(held, self.lo)
-        return counts
+        return Differences(self.lo, self.hi).of(held)
 
     def holding(self, least: int) -> Mask | None:
         """bool[S, K]: windows with at least so many samples; None where all have."""

@@ -1,36 +1,24 @@
 """deriv and predict_linear: least squares through the samples of each window.
 
-slope = sum of (x - mean x) y over sum of (x - mean x)^2, which needs no cancelling sums. Series that
-share their times share the factors (x - mean x): some steps at a time, they are a band of a matrix, and
-the sums a matrix product. Where some samples are missing, further products say what that changes.
-Upstream sums uncentred and with compensation; where its result has digits, they agree.
+Lines come from running sums (`lines`); only series with NaN, infinities or huge values are fitted window by
+window. Upstream sums uncentred and with compensation; where its result has digits, they agree.
 Source: promql/functions.go (linearRegression).
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Times, Values
+from zseval.promql.kernels.lines import LARGEST, Lines, Samples, fit
 from zseval.promql.kernels.over_time import avg_over_time
 from zseval.promql.kernels.sums import counted
-from zseval.promql.kernels.windows import NO_TIME, Grid, Windows
+from zseval.promql.kernels.windows import NO_TIME, Windows
 
-__all__ = ["deriv", "predict_linear"]
-
-_BAND_STEPS = 32
-"""Steps in one matrix product: the band wastes little more than as many rows."""
-
-_PRODUCT = 1 << 18
-"""Multiplications in one product. OpenBLAS wakes its threads above this; on a busy machine waiting for them
-cost fifty times the product."""
-
-_HELD = 0.25
-"""Windows with less than this share of the samples are fitted one by one: their mean time may be so far from
-that of the whole window that correcting for it costs digits."""
+__all__ = ["deriv", "fit_singly", "fitted", "least_rests", "level", "predict_linear", "predicted"]
 
 _CELLS = 1 << 17
 """Cells gathered at a time: 1 MB."""
@@ -41,11 +29,9 @@ def deriv(w: Windows) -> tuple[Values, Mask | None]:
 
     Absent below two samples.
     """
-    slope = _slope(w)
-    flat = _flat(w)
-    if flat is not None:
-        slope[flat] = np.where(np.isinf(w.first()[flat]), np.nan, 0.0)
-    return slope, w.holding(2)
+    lines, _ = _lines(w)
+    _level(lines.slope, w, None)
+    return lines.slope, w.holding(2)
 
 
 def predict_linear(w: Windows, ahead: Values) -> tuple[Values, Mask | None]:
@@ -53,154 +39,87 @@ def predict_linear(w: Windows, ahead: Values) -> tuple[Values, Mask | None]:
 
     Upstream counts from the evaluation time: with an offset or `@`, add how much later that is than the end.
     """
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        if w.is_dense and w.values.shape[1] and np.isfinite(w.values).all():
-            slope, mean = _dense(w, mean=True)
-            mean += w.values[:, :1]
-        else:
-            slope, base = _slope(w), _first_finite(w.values)
-            mean = avg_over_time(w.with_values(w.values - base))[0] + base
-        middle = _middle(w)
-        if w.phases is not None:
-            middle = w.spread(middle + w.phases.shifts / 1000.0)
-        there: Values = mean + slope * (ahead - middle)
-        flat = _flat(w)
-        if flat is not None:
-            first = w.first()[flat]
-            level = np.broadcast_to(0.0 * ahead, flat.shape)[flat] + first
-            there[flat] = np.where(np.isinf(first), np.nan, level)
+    lines, base = _lines(w)
+    there = predicted(lines, base, ahead)
+    _level(there, w, ahead)
     return there, w.holding(2)
 
 
-def _first_finite(values: Values) -> Values:
-    """float64[S, 1]: a value of each series to count from; 0 where none is finite."""
-    if values.shape[1] == 0:
-        return np.zeros((len(values), 1))
-    finite = np.isfinite(values)
-    first = np.take_along_axis(values, finite.argmax(axis=1)[:, np.newaxis], axis=1)
-    return np.where(np.isfinite(first), first, 0.0)
+def predicted(lines: Lines, base: Values, ahead: Values) -> Values:
+    """Where lines are so many seconds after the windows' ends. base: float64[S, 1], what means are above."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        there: Values = lines.slope * (ahead - lines.middle)
+        there += lines.mean
+        there += base
+    return there
 
 
-def _slope(w: Windows) -> Values:
-    """[S, K]: of no meaning below two samples, and rounding only where all are equal."""
-    slope = np.zeros(w.shape)
-    if w.values.shape[1] == 0:
-        return slope
-    if w.grid is not None:
-        return _with_gaps(w, w.grid)
-    straight = np.isfinite(w.values).all(axis=1) if w.is_dense else np.zeros(len(w.values), dtype=np.bool_)
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        if straight.all():
-            return _dense(w)[0]
-        for rows, fit in ((np.flatnonzero(straight), _straight), (np.flatnonzero(~straight), _gathered)):
-            if len(rows):
-                slope[rows] = fit(w.pick(rows))
-    return slope
+def _lines(w: Windows) -> tuple[Lines, Values]:
+    """The line through each window, and what its mean is above, float64[S, 1]."""
+    live = None if w.is_dense else w.times != NO_TIME
+    times = w.times if w.phases is None else w.phases.times
+    of = None if w.phases is None else w.phases.of
+    lines, base, odd = fitted(w.values, live, np.atleast_2d(times), of, w.lo, w.hi, w.ends)
+    if len(odd):
+        fit_singly(lines, _by_source(w, odd))
+    return lines, base
 
 
-def _middle(w: Windows) -> Values:
-    """The mean time of each window, in seconds after its end (so at most 0): float64[K] or float64[S, K]."""
-    if w.values.shape[1] == 0:
-        return np.zeros(w.lo.shape)
-    base = w.times[..., :1]
-    since = np.where(w.times == NO_TIME, 0, w.times - base)
-    running = np.zeros((*since.shape[:-1], since.shape[-1] + 1), dtype=np.int64)
-    np.cumsum(since, axis=-1, out=running[..., 1:])
-    total = np.take_along_axis(running, w.hi, axis=-1) - np.take_along_axis(running, w.lo, axis=-1)
-    middle: Values = (total / np.maximum(w.counts, 1) + (base - w.ends)) / 1000.0
-    return middle
+def _by_source(w: Windows, series: Rows) -> Iterator[tuple[Rows, Windows]]:
+    """The windows of some series, those of each source by themselves and at its times."""
+    if w.phases is None:
+        yield series, w.pick(series)
+        return
+    of = w.phases.of[series]
+    for source in np.unique(of).tolist():
+        some = series[of == source]
+        yield some, Windows(w.values[some], w.phases.times[source], w.lo, w.hi, w.starts, w.ends)
 
 
-def _with_gaps(w: Windows, grid: Grid) -> Values:
-    """Slopes where the series share their times but for gaps, [S, K].
+def fitted(
+    values: Values, live: Mask | None, times: Times, of: Rows | None, lo: Rows, hi: Rows, ends: Times
+) -> tuple[Lines, Values, Rows]:
+    """The line through each window, what its mean is above, and which series there is none of yet.
 
-    Times x count from the mean time of the window without gaps. With n samples, and the sums C of x, D of
-    its squares, A of x y and B of y, the slope is (A - C B / n) / (D - C C / n); C is due to what is missing.
+    values: float64[S, T].  live: bool[S, T], where there is a sample; None for everywhere.
+    times, of, lo, hi, ends: as `lines.fit` takes them.
+    Returns lines, base: float64[S, 1], odd: intp[N], series that are not finite or too large.
     """
-    apart = np.where(grid.present, grid.values - _first_finite(w.values), 0.0)
-    straight: Mask = np.logical_and.reduce(np.isfinite(apart), axis=1)
-    apart[~straight] = 0.0
-    present = grid.present.astype(np.float64)
-    slope = np.zeros(w.shape)
-    whole = Windows(grid.values[:0], grid.times, grid.lo, grid.hi, w.starts, w.ends)
-    for part, band, off, inside in _bands(whole):
-        counts = np.maximum(w.counts[:, part], 1)
-        lever = _product(present[:, band], off)
-        square = _product(present[:, band], off * off)
-        total = _product(apart[:, band], inside.astype(np.float64))
-        slope[:, part] = _product(apart[:, band], off) - lever * total / counts
-        slope[:, part] /= square - lever * lever / counts
-    single = w.counts < _HELD * (grid.hi - grid.lo)
-    single |= ~straight[:, np.newaxis]
-    _fit_singly(slope, w, single)
-    return slope
+    with np.errstate(invalid="ignore", over="ignore"):
+        if live is None or not values.size:
+            base = values[:, :1].copy() if values.size else np.zeros((len(values), 1))
+            apart = values - base
+        else:
+            base = np.take_along_axis(values, live.argmax(axis=1)[:, np.newaxis], axis=1)
+            apart = np.where(live, values - base, 0.0)
+        peaks = np.abs(apart).max(axis=1, initial=0.0, keepdims=True)
+    odd = np.flatnonzero(~(peaks[:, 0] <= LARGEST))
+    if live is not None:
+        base[~live.any(axis=1)] = 0.0
+    if len(odd):
+        apart[odd] = base[odd] = peaks[odd] = 0.0
+    # What ragged windows hold is live.
+    return fit(Samples(apart, peaks, None if lo.ndim == 2 else live, times, of), lo, hi, ends), base, odd
 
 
-def _bands(w: Windows) -> Iterator[tuple[slice, slice, Values, Mask]]:
-    """Some steps at a time, of windows over shared times: which; the rows they look at, R of them; their
-    times in seconds after each window's mean time, 0 outside of it, float64[R, k]; and which are inside.
-    """
-    middle = _middle(w)
-    for first in range(0, len(w.ends), _BAND_STEPS):
-        part = slice(first, min(first + _BAND_STEPS, len(w.ends)))
-        lo, hi = w.lo[part], w.hi[part]
-        band = slice(int(lo.min()), max(int(hi.max()), int(lo.min())))
-        rows = np.arange(band.start, band.stop, dtype=np.intp)[:, np.newaxis]
-        inside = (rows >= lo) & (rows < hi)
-        off = np.where(inside, (w.times[rows] - w.ends[part]) / 1000.0 - middle[part], 0.0)
-        yield part, band, off, inside
+def fit_singly(lines: Lines, windows: Iterable[tuple[Rows, Windows]]) -> None:
+    """Lines of series that are not finite or too large, window by window; written to."""
+    for series, w in windows:
+        slope = np.zeros(w.shape)
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            for place, times, values in _samples(w):
+                values[~np.isfinite(values)] = np.nan
+                off = (times - times[:, :1]) / 1000.0
+                off -= off.mean(axis=1, keepdims=True)
+                values -= values[:, :1].copy()
+                slope[place] = np.einsum("pn,pn->p", off, values) / np.einsum("pn,pn->p", off, off)
+            lines.mean[series] = avg_over_time(w)[0]
+        lines.slope[series] = slope
 
 
-def _product(left: Values, right: Values, out: Values | None = None) -> Values:
-    """float64[S, k]: the matrix product, a part of the S rows at a time."""
-    result = np.empty((len(left), right.shape[1])) if out is None else out
-    size = max(1, _PRODUCT // max(right.size, 1))
-    for row in range(0, len(left), size):
-        some = slice(row, row + size)
-        np.matmul(left[some], right, out=result[some])
-    return result
-
-
-def _straight(w: Windows) -> Values:
-    return _dense(w)[0]
-
-
-def _dense(w: Windows, *, mean: bool = False) -> tuple[Values, Values]:
-    """Slopes of series that share their times and have finite values, [S, K].
-
-    mean: also the means of the windows, less each series' first value; else an array without rows.
-    """
-    apart = w.values - w.values[:, :1]
-    slope = np.zeros(w.shape)
-    means = np.zeros(w.shape if mean else (0, 0))
-    for part, band, off, inside in _bands(w):
-        _product(apart[:, band], off, slope[:, part])
-        if mean:
-            _product(apart[:, band], inside / np.maximum(w.hi[part] - w.lo[part], 1), means[:, part])
-        slope[:, part] /= np.square(off).sum(axis=0)
-    return slope, means
-
-
-def _gathered(w: Windows) -> Values:
-    """Slopes window by window; NaN where a value is NaN or infinite."""
-    slope = np.zeros(w.shape)
-    _fit_singly(slope, w, np.ones(w.shape, dtype=np.bool_))
-    return slope
-
-
-def _fit_singly(slope: Values, w: Windows, chosen: Mask) -> None:
-    """Slopes of the windows chosen, bool[S, K], those of one length together. slope: [S, K], written to."""
-    for place, times, values in _samples(w, chosen):
-        values[~np.isfinite(values)] = np.nan
-        off = (times - times[:, :1]) / 1000.0
-        off -= off.mean(axis=1, keepdims=True)
-        values -= values[:, :1].copy()
-        slope[place] = np.einsum("pn,pn->p", off, values) / np.einsum("pn,pn->p", off, off)
-
-
-def _samples(w: Windows, chosen: Mask) -> Iterator[tuple[tuple[Rows, Rows], Times, Values]]:
-    """Series and steps of windows chosen of one length, and their times and values, [P, n], fresh."""
-    series, steps = np.nonzero(chosen & (w.counts >= 2))
+def _samples(w: Windows) -> Iterator[tuple[tuple[Rows, Rows], Times, Values]]:
+    """Series and steps of windows of one length, and their times and values, [P, n], fresh."""
+    series, steps = np.nonzero(np.broadcast_to(w.counts >= 2, w.shape))
     counts = np.broadcast_to(w.counts, w.shape)[series, steps]
     order = np.argsort(counts, kind="stable")
     series, steps, counts = series[order], steps[order], counts[order]
@@ -224,21 +143,31 @@ def _samples(w: Windows, chosen: Mask) -> Iterator[tuple[tuple[Rows, Rows], Time
             )
 
 
-def _flat(w: Windows) -> Mask | None:
-    """bool[S, K]: windows whose values are all equal; None where there is none.
+def _level(result: Values, w: Windows, ahead: Values | None) -> None:
+    """`level` for the series that rest often enough to fill a window."""
+    if w.values.shape[1]:
+        rests = np.count_nonzero(w.values[:, 1:] == w.values[:, :-1], axis=1)
+        calm = np.flatnonzero(rests >= least_rests(w.counts))
+        if len(calm):
+            level(result, calm, w.pick(calm), ahead)
 
-    Only series that rest often enough to fill a window are looked at more closely.
+
+def least_rests(counts: Rows) -> int:
+    """How often a series must stay the same to fill one of these windows."""
+    return max(int(counts.min(initial=np.iinfo(np.int32).max, where=counts >= 2)) - 1, 1)
+
+
+def level(result: Values, series: Rows, w: Windows, ahead: Values | None) -> None:
+    """Of windows whose values are all equal, the slope, 0, or where ahead is given that value; NaN for an
+    infinite one. result: float64[S, K], written to.  w: of these series.
     """
-    if not w.values.shape[1]:
-        return None
-    flat = np.zeros(w.shape, dtype=np.bool_)
-    moves = np.not_equal(w.values[:, 1:], w.values[:, :-1])
-    least = max(int(w.counts.min(initial=0)) - 1, 0)
-    calm = np.flatnonzero(moves.shape[1] - np.count_nonzero(moves, axis=1) >= least)
-    if not len(calm):
-        return None
-    some = w.pick(calm)
-    changed = np.zeros(some.values.shape, dtype=np.bool_)
-    changed[:, 1:] = moves[calm]
-    flat[calm] = counted(changed, some.after_first()) == 0
-    return flat if flat.any() else None
+    changed = np.zeros(w.values.shape, dtype=np.bool_)
+    changed[:, 1:] = w.values[:, 1:] != w.values[:, :-1]
+    flat = counted(changed, w.after_first()) == 0
+    if not flat.any():
+        return
+    first, some = w.first(), result[series]
+    with np.errstate(invalid="ignore"):
+        value = np.zeros(w.shape) if ahead is None else 0.0 * ahead + first
+    np.copyto(some, np.where(np.isinf(first), np.nan, value), where=flat)
+    result[series] = some

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zseval.model.arrays import Mask, Rows, Values
-from zseval.promql.kernels.windows import NO_TIME, Windows, take
+from zseval.promql.kernels.windows import NO_TIME, Differences, Windows
 
 __all__ = [
     "HUGEST",
@@ -152,16 +152,14 @@ def between(array: Values, w: Windows) -> Values:
     """[S, K]: the sums of `array`, float64[S, T], over each window, by difference of running sums."""
     running = np.zeros((array.shape[0], array.shape[1] + 1), dtype=np.float64)
     np.cumsum(array, axis=1, out=running[:, 1:])
-    sums: Values = np.subtract(take(running, w.hi), take(running, w.lo))
-    return sums
+    return Differences(w.lo, w.hi).of(running)
 
 
 def counted(marks: Mask, w: Windows) -> NDArray[np.int32]:
     """int32[S, K]: how many cells of `marks`, bool[S, T], are set in each window."""
     running = np.zeros((marks.shape[0], marks.shape[1] + 1), dtype=np.int32)
     np.cumsum(marks, axis=1, out=running[:, 1:])
-    sums: NDArray[np.int32] = np.subtract(take(running, w.hi), take(running, w.lo))
-    return sums
+    return Differences(w.lo, w.hi).of(running)
 
 
 def add_compensated(value: Values, total: Values, rest: Values) -> tuple[Values, Values]:

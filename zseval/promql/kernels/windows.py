@@ -18,7 +18,7 @@ from zseval.model.arrays import Mask, Rows, Times, Values
 
 __all__ = [
     "NO_TIME",
-    "Grid",
+    "Differences",
     "Phases",
     "Windows",
     "compact",
@@ -30,6 +30,9 @@ __all__ = [
 ]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+
+_MOST_PARTS = 8
+"""Into so many runs of evenly spaced windows sums over windows are taken apart."""
 
 _FEW_STEPS = 16
 """Of so few steps it costs less to lay out what each source has for all of its series."""
@@ -52,25 +55,6 @@ class Phases:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Grid:
-    """Where ragged series share their times but for gaps: those times, and the windows over them.
-
-    times: int64[T], ms, increasing.  present: bool[S, T], where there is a sample.
-    values: float64[S, T], of no meaning elsewhere.  lo, hi: intp[K], rows of `times`.
-    """
-
-    times: Times
-    values: Values
-    present: Mask
-    lo: Rows
-    hi: Rows
-
-    def pick(self, series: Rows | slice) -> Grid:
-        """Of some of the series."""
-        return Grid(self.times, self.values[series], self.present[series], self.lo, self.hi)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Windows:
     """The samples of S series and K windows over them; nothing in it may be written to.
 
@@ -80,7 +64,6 @@ class Windows:
     starts, ends: int64[K], ms; windows are (start, end].
     phases: of dense series that come from several sources, whose windows have the same rows at other times;
     `times` are then those of the first source. Only kernels that the function table calls phased see such.
-    grid: the same samples before gaps were closed, where it is known; for kernels that gain by it.
     """
 
     values: Values
@@ -90,7 +73,6 @@ class Windows:
     starts: Times
     ends: Times
     phases: Phases | None = None
-    grid: Grid | None = None
 
     @classmethod
     def with_gaps(cls, times: Times, values: Values, present: Mask, ends: Times, width: int) -> Windows:
@@ -100,8 +82,7 @@ class Windows:
         np.cumsum(present, axis=1, out=held[:, 1:])
         own_times, own_values, _ = compact(times, values, present)
         starts = ends - np.int64(width)
-        grid = Grid(times, values, present, lo, hi)
-        return cls(own_values, own_times, take(held, lo), take(held, hi), starts, ends, None, grid)
+        return cls(own_values, own_times, take(held, lo), take(held, hi), starts, ends)
 
     @classmethod
     def of(cls, times: Times, values: Values, counts: Rows | None, ends: Times, width: int) -> Windows:
@@ -177,8 +158,7 @@ class Windows:
         times = self.times if self.times.ndim == 1 else self.times[series]
         lo, hi = (self.lo, self.hi) if self.is_dense else (self.lo[series], self.hi[series])
         phases = None if self.phases is None else Phases(self.phases.times, self.phases.of[series])
-        grid = None if self.grid is None else self.grid.pick(series)
-        return Windows(self.values[series], times, lo, hi, self.starts, self.ends, phases, grid)
+        return Windows(self.values[series], times, lo, hi, self.starts, self.ends, phases)
 
     def with_values(self, values: Values) -> Windows:
         """The same windows over other values."""
@@ -299,6 +279,50 @@ def take(array: NDArray[Scalar], rows: Rows) -> NDArray[Scalar]:
     flat = rows + np.arange(series, dtype=np.intp)[:, np.newaxis] * length
     own: NDArray[Scalar] = array.ravel().take(flat, mode="clip")
     return own
+
+
+class Differences:
+    """Sums over windows from running sums: at the windows' ends less at their beginnings.
+
+    lo, hi: intp[K], or intp[S, K]. Where shared ones are evenly spaced for a while, nothing is copied first:
+    the windows of a range query grow, stay as long as they are, and perhaps shrink.
+    """
+
+    __slots__ = ("_hi", "_lo", "_parts")
+
+    def __init__(self, lo: Rows, hi: Rows) -> None:
+        self._lo, self._hi = lo, hi
+        self._parts = _even_parts(lo, hi) if lo.ndim == 1 and len(lo) > 1 else None
+
+    def of(self, running: NDArray[Scalar]) -> NDArray[Scalar]:
+        """[S, K].  running: [S, T + 1]."""
+        if self._parts is None:
+            whole: NDArray[Scalar] = np.subtract(take(running, self._hi), take(running, self._lo))
+            return whole
+        sums = np.empty((len(running), len(self._lo)), dtype=running.dtype)
+        for steps, first, last in self._parts:
+            np.subtract(running[:, last], running[:, first], out=sums[:, steps])
+        return sums
+
+
+def _even_parts(lo: Rows, hi: Rows) -> list[tuple[slice, slice, slice]] | None:
+    """Runs of windows whose bounds both go on in steps of one size, and those bounds; None for many."""
+    first, last = lo[1:] - lo[:-1], hi[1:] - hi[:-1]
+    turns = ((first[1:] != first[:-1]) | (last[1:] != last[:-1])).nonzero()[0] + 2  # where a run ends
+    if len(turns) > _MOST_PARTS:
+        return None
+    parts, begin = [], 0
+    for end in (*turns.tolist(), len(lo)):
+        if end > begin:
+            parts.append((slice(begin, end), _evenly(lo, begin, end), _evenly(hi, begin, end)))
+            begin = end
+    return parts
+
+
+def _evenly(rows: Rows, begin: int, end: int) -> slice:
+    """The slice that picks rows[begin:end], which are evenly spaced; one row where they are all the same."""
+    first, last = int(rows[begin]), int(rows[end - 1])
+    return slice(first, last + 1, max((last - first) // max(end - begin - 1, 1), 1))
 
 
 def take_times(times: Times, rows: Rows) -> Times:
