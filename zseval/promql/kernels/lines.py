@@ -31,8 +31,8 @@ _FEW = 2
 _ALONE = 16
 """Series that sources have on average for each source to be fitted by itself."""
 
-_SERIES = 256
-"""Series fitted at a time: with 241 rows 0.5 MB an array."""
+_CELLS = 1 << 16
+"""Cells fitted at a time: 0.5 MB an array."""
 
 _EXACT = 2**31
 """Rows times milliseconds up to which the low parts do not matter, whatever the windows are."""
@@ -91,12 +91,12 @@ def fit(samples: Samples, lo: Rows, hi: Rows, ends: Times) -> Lines:
 def _chunks(samples: Samples) -> Iterator[tuple[slice, Samples]]:
     """Some series at a time, so that what is in between stays in the cache; of one source if they can be."""
     series, of, sources = len(samples.values), samples.of, samples.times
-    cuts = [0, series]
+    cuts, size = [0, series], max(1, _CELLS // max(samples.values.shape[1], 1))
     if of is not None and series >= _ALONE * len(sources):
         cuts = [0, *(np.flatnonzero(np.diff(of)) + 1).tolist(), series]
     for begin, end in itertools.pairwise(cuts):
-        for first in range(begin, end, _SERIES):
-            rows = slice(first, min(first + _SERIES, end))
+        for first in range(begin, end, size):
+            rows = slice(first, min(first + size, end))
             times, own = sources, None if of is None else of[rows]
             if own is not None and own[0] == own[-1] and len(cuts) > 2:
                 times, own = sources[own[:1]], None
