@@ -40,6 +40,7 @@ __all__ = [
 CHUNK_SERIES = (
     1024  # 241 steps of this many series are 2 MB an array: the working set of a kernel stays in L2
 )
+
 COHORT_SERIES = 8192  # with some twenty cells each
 
 RowsKernel: TypeAlias = Callable[[Rows, Windows], tuple[Values, Mask | None]]

@@ -11,7 +11,7 @@ import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Values
 from zseval.promql.kernels.sums import counted, sum_samples, window_samples, window_sums
-from zseval.promql.kernels.windows import Windows, take
+from zseval.promql.kernels.windows import Windows, places, take
 
 __all__ = [
     "CLOSE",
@@ -139,9 +139,9 @@ def stop_at_zero(
     near_zero = w.scaled(first, edges.sampled / edges.to_start * (1 - 1e-9)) < gained
     if present is not None:
         near_zero &= present
-    if not near_zero.any():
+    series, steps = places(near_zero)
+    if not len(series):
         return
-    series, steps = np.nonzero(near_zero)
     start, gain = first[series, steps], gained[series, steps]
     cell: Rows | tuple[Rows, Rows] = steps if w.is_dense else (series, steps)
     if w.phases is not None:

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zseval.model.arrays import Mask, Rows, Times, Values
 from zseval.promql.kernels.windows import Differences, Phases, Windows
 
-__all__ = ["Filled", "Gaps"]
+__all__ = ["Counts", "Filled", "Gaps"]
+
+Counts: TypeAlias = NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +50,10 @@ class Gaps:
         return np.flatnonzero(~self.present)
 
     @cached_property
-    def counts(self) -> Rows:
-        """intp[S, K]: samples in each window."""
-        held = np.zeros((self.present.shape[0], self.present.shape[1] + 1), dtype=np.intp)
+    def counts(self) -> Counts:
+        """int32[S, K]: samples in each window."""
+        series, rows = self.present.shape
+        held = np.zeros((series, rows + 1), dtype=np.int32)
         np.cumsum(self.present, axis=1, out=held[:, 1:])
         return Differences(self.lo, self.hi).of(held)
 
@@ -109,16 +114,16 @@ class Filled:
 
     def first_rows(self, series: Rows, rows: Rows) -> Rows:
         """intp[N]: the first row not before these that has a sample of the series; T where there is none."""
-        found, at = self._run(series, rows)
-        return np.where(found, self._ends[at] + 1, rows) if len(self._cells) else rows
+        return self._moved(series, rows, self._ends + 1)
 
     def last_rows(self, series: Rows, rows: Rows) -> Rows:
         """intp[N]: the last row not after these; -1 where there is none."""
-        found, at = self._run(series, rows)
-        return np.where(found, self._starts[at] - 1, rows) if len(self._cells) else rows
+        return self._moved(series, rows, self._starts - 1)
 
-    def _run(self, series: Rows, rows: Rows) -> tuple[Mask, Rows]:
-        """Whether these cells are missing, and in which run of missing cells."""
-        found = self.missing[series, rows]
-        at = np.searchsorted(self._cells, series * self.missing.shape[1] + rows)
-        return found, self._runs.take(at, mode="clip") if len(self._runs) else at
+    def _moved(self, series: Rows, rows: Rows, of_run: Rows) -> Rows:
+        """rows, but where a cell is missing what is given for its run of missing cells."""
+        cells = series * self.missing.shape[1] + rows
+        found = self.missing.ravel()[cells].nonzero()[0]
+        moved = rows.copy()
+        moved[found] = of_run[self._runs[np.searchsorted(self._cells, cells[found])]]
+        return moved

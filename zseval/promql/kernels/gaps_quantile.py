@@ -14,8 +14,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from zseval.model.arrays import Mask, Rows, Values
-from zseval.promql.kernels.gaps import Gaps
+from zseval.promql.kernels.gaps import Counts, Gaps
 from zseval.promql.kernels.quantile import CELLS, Sharing, of_sorted, place_of
+from zseval.promql.kernels.windows import places
 
 __all__ = ["quantile_over_time"]
 
@@ -48,25 +49,25 @@ def _shared(result: Values, left: Mask, gaps: Gaps, numbers: Rows, sharing: Shar
     numbers: intp[N], the series without NaN.
     """
     missing = sharing.count - gaps.counts[numbers, sharing.steps]  # [N, windows]
-    places = [place_of(wanted, sharing.count - number) for number in range(_missing_below(missing, sharing))]
-    if not places:
+    sorts = [place_of(wanted, sharing.count - number) for number in range(_missing_below(missing, sharing))]
+    if not sorts:
         return
-    needed = sorted({place for low, high, _ in places for place in (low, high)})
+    needed = sorted({place for low, high, _ in sorts for place in (low, high)})
     filled = gaps.filled(np.inf)
     for part in sharing.parts(len(numbers)):
         some = numbers[part]
         found = dict(zip(needed, sharing.places(filled[some], needed), strict=True))
         quantiles = np.zeros((len(some), sharing.windows))
-        for number, (low, high, weight) in enumerate(places):
+        for number, (low, high, weight) in enumerate(sorts):
             cells = np.flatnonzero(missing[part] == number)
             with np.errstate(invalid="ignore", over="ignore"):
                 lower, upper = found[low].ravel()[cells], found[high].ravel()[cells]
                 quantiles.ravel()[cells] = lower * (1 - weight) + upper * weight
         result[some, sharing.steps] = quantiles
-        left[some, sharing.steps] &= missing[part] >= len(places)
+        left[some, sharing.steps] &= missing[part] >= len(sorts)
 
 
-def _missing_below(missing: Rows, sharing: Sharing) -> int:
+def _missing_below(missing: Counts, sharing: Sharing) -> int:
     """Places of windows that miss fewer samples than this are looked for; 0 where that serves too few."""
     cells = np.bincount(missing.ravel(), minlength=sharing.count + 1)
     beyond = missing.size - np.cumsum(cells)  # windows with more missing than so many
@@ -83,7 +84,7 @@ def _windows(filled: Values, chosen: Mask, gaps: Gaps) -> Iterator[tuple[Rows, R
     lengths = gaps.hi - gaps.lo
     for length in np.unique(lengths).tolist():
         of_length = np.flatnonzero(lengths == length)
-        series, steps = np.nonzero(chosen[:, of_length])
+        series, steps = places(chosen[:, of_length])
         if not len(series):
             continue
         steps = of_length[steps]

@@ -13,8 +13,8 @@ import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Values
 from zseval.promql.kernels import counters
-from zseval.promql.kernels.gaps import Filled, Gaps
-from zseval.promql.kernels.windows import take
+from zseval.promql.kernels.gaps import Counts, Filled, Gaps
+from zseval.promql.kernels.windows import Differences, places, take
 
 __all__ = ["delta", "increase", "rate"]
 
@@ -43,7 +43,9 @@ def _extrapolated(gaps: Gaps, *, counter: bool, per_second: bool) -> tuple[Value
         dense = gaps.over(filled.after)
         counts = gaps.counts
         present = counts >= 2
-        gained = take(filled.before, gaps.hi - 1) - dense.first()
+        newest = gaps.values.shape[1] - 1  # rows of empty windows only have to be some
+        first_to_last = Differences(np.minimum(gaps.lo, newest), np.maximum(gaps.hi - 1, 0))
+        gained = first_to_last.of(filled.before, filled.after)
         often = np.zeros(0, dtype=np.intp)
         if counter:
             often = _add_lost(gained, gaps, filled)
@@ -66,17 +68,21 @@ def _add_lost(gained: Values, gaps: Gaps, filled: Filled) -> Rows:
     once = np.flatnonzero(falls == 1)
     if len(once):
         before = fell[once].argmax(axis=1)  # the sample after it is there: else nothing would fall
-        last = filled.last_rows(once, before)[:, np.newaxis]
-        inside = (gaps.lo <= last) & (before[:, np.newaxis] + 1 < gaps.hi)  # [N, K]
-        lost = filled.before[once, before][:, np.newaxis]
-        gained[once] += np.where(inside, lost, 0.0)
+        # The windows that hold the last sample before the fall, and the one after it, follow one another.
+        first = np.searchsorted(gaps.hi, before + 1, side="right")
+        last = np.searchsorted(gaps.lo, filled.last_rows(once, before), side="right")
+        counts = np.maximum(last - first, 0)
+        steps = np.arange(counts.sum()) + np.repeat(first - (np.cumsum(counts) - counts), counts)
+        rows = slice(None) if len(once) == len(gained) else once
+        gained[rows] += 0.0
+        gained[np.repeat(once, counts), steps] += np.repeat(filled.before[once, before], counts)
     return np.flatnonzero(falls > 1)
 
 
 def _one_by_one(
     result: Values,
     gained: Values,
-    counts: Rows,
+    counts: Counts,
     gaps: Gaps,
     filled: Filled,
     edges: counters.Edges,
@@ -89,7 +95,7 @@ def _one_by_one(
     far = edges.reaches_far
     if far.any():
         own |= far[gaps.phases.of]
-    series, steps = np.nonzero(own & (counts >= 2))
+    series, steps = places(own & (counts >= 2))
     if not len(series):
         return
     times = gaps.phases.times

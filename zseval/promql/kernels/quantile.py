@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from zseval.model.arrays import Mask, Rows, Values
 from zseval.promql.kernels.groups import Groups
@@ -200,7 +201,7 @@ def _cells(values: Values, present: Mask | None, rows: Rows, steps: Rows) -> tup
     return cells, np.count_nonzero(held, axis=-1)
 
 
-def of_sorted(cells: Values, counts: Rows | int, wanted: Values) -> Values:
+def of_sorted(cells: Values, counts: Rows | NDArray[np.int32] | int, wanted: Values) -> Values:
     """The quantile of the first `counts` cells, or of all samples if NaN among them sort last.
 
     cells: float64[…, n], sorted by numpy: numbers, then NaN (samples and absent ones alike).

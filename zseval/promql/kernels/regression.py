@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zseval.model.arrays import Mask, Rows, Times, Values
 from zseval.promql.kernels.lines import LARGEST, Lines, Samples, fit
@@ -152,7 +153,7 @@ def _level(result: Values, w: Windows, ahead: Values | None) -> None:
             level(result, calm, w.pick(calm), ahead)
 
 
-def least_rests(counts: Rows) -> int:
+def least_rests(counts: Rows | NDArray[np.int32]) -> int:
     """How often a series must stay the same to fill one of these windows."""
     return max(int(counts.min(initial=np.iinfo(np.int32).max, where=counts >= 2)) - 1, 1)
 

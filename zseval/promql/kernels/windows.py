@@ -23,6 +23,7 @@ __all__ = [
     "Windows",
     "compact",
     "last_rows",
+    "places",
     "ragged_bounds",
     "take",
     "take_times",
@@ -294,14 +295,15 @@ class Differences:
         self._lo, self._hi = lo, hi
         self._parts = _even_parts(lo, hi) if lo.ndim == 1 and len(lo) > 1 else None
 
-    def of(self, running: NDArray[Scalar]) -> NDArray[Scalar]:
-        """[S, K].  running: [S, T + 1]."""
+    def of(self, running: NDArray[Scalar], before: NDArray[Scalar] | None = None) -> NDArray[Scalar]:
+        """[S, K]: running, [S, T + 1], at hi, less the same, or `before`, at lo."""
+        earlier = running if before is None else before
         if self._parts is None:
-            whole: NDArray[Scalar] = np.subtract(take(running, self._hi), take(running, self._lo))
+            whole: NDArray[Scalar] = np.subtract(take(running, self._hi), take(earlier, self._lo))
             return whole
         sums = np.empty((len(running), len(self._lo)), dtype=running.dtype)
         for steps, first, last in self._parts:
-            np.subtract(running[:, last], running[:, first], out=sums[:, steps])
+            np.subtract(running[:, last], earlier[:, first], out=sums[:, steps])
         return sums
 
 
@@ -323,6 +325,13 @@ def _evenly(rows: Rows, begin: int, end: int) -> slice:
     """The slice that picks rows[begin:end], which are evenly spaced; one row where they are all the same."""
     first, last = int(rows[begin]), int(rows[end - 1])
     return slice(first, last + 1, max((last - first) // max(end - begin - 1, 1), 1))
+
+
+def places(mask: Mask) -> tuple[Rows, Rows]:
+    """As `mask.nonzero()` of bool[S, K], several times as fast."""
+    cells = np.flatnonzero(mask)
+    rows = cells // max(mask.shape[1], 1)
+    return rows, cells - rows * mask.shape[1]
 
 
 def take_times(times: Times, rows: Rows) -> Times:
