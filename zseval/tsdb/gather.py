@@ -2,13 +2,15 @@
 
 A source (a table, or the irregular store) contributes pieces: cells under shared times, and which of
 the wanted series are in them. Series that are in the same pieces of one source become one matrix, so
-that series which came and went do not widen the others'. From a matrix, series without an absent cell
+that series which came and went do not widen the others'; unless most series of the source have gaps
+anyway, and the others would add little. From a matrix, series without an absent cell
 go into a dense frame and the others into a ragged one. Only series found in more than one place, or
 with irregular samples, are taken apart into single samples and put together again.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,11 +21,14 @@ from zseval.model.staleness import is_absent, is_stale
 from zseval.tsdb.frame import Frame
 from zseval.tsdb.gappy import Gappy
 from zseval.tsdb.layout import Located
+from zseval.tsdb.partial import NOWHERE, Partial
 from zseval.tsdb.runs import END_OF_TIME, Runs
 from zseval.tsdb.stretch import Cells, Stretch, Stretches
 
 __all__ = ["LooseSamples", "Piece", "Source", "gather"]
 
+_WIDENED = 1.25  # a matrix of all series of a source may have so many times the cells that there are
+_FEW_WHOLE = 1.25  # where all series are at most so many times those with gaps, they are one frame
 _DENSE_SHARE = 16  # at most so many dense frames are made of loose samples; what is left becomes ragged
 
 
@@ -94,6 +99,11 @@ def _groups(pieces: Sequence[Piece], wanted: int) -> Iterator[tuple[Rows, list[P
     if all(piece.located is pieces[0].located for piece in pieces):
         yield pieces[0].located.rows, list(pieces)
         return
+    if _are_one(pieces):
+        rows = np.unique(np.concatenate([piece.located.rows for piece in pieces]))
+        if len(rows) * sum(len(piece.times) for piece in pieces) <= _WIDENED * _size(pieces):
+            yield rows, [_widened(piece, rows) for piece in pieces]
+            return
     present = np.zeros((wanted, (len(pieces) + 7) // 8), dtype=np.uint8)
     for number, piece in enumerate(pieces):
         present[piece.located.rows, number >> 3] |= 128 >> (number & 7)
@@ -102,6 +112,31 @@ def _groups(pieces: Sequence[Piece], wanted: int) -> Iterator[tuple[Rows, list[P
     group = group.reshape(-1)
     for kind, bits in enumerate(np.unpackbits(kinds, axis=1, count=len(pieces))):
         yield rows[group == kind], [pieces[number] for number in np.flatnonzero(bits).tolist()]
+
+
+def _size(pieces: Sequence[Piece]) -> int:
+    return sum(len(piece.times) * len(piece.located.rows) for piece in pieces)
+
+
+def _are_one(pieces: Sequence[Piece]) -> bool:
+    """Whether most series of the largest piece have gaps, and the pieces follow one another."""
+    if any(before.times[-1] >= after.times[0] for before, after in itertools.pairwise(pieces)):
+        return False
+    largest = max(pieces, key=lambda piece: len(piece.times) * len(piece.located.rows))
+    if largest.cells.is_full:
+        return False
+    columns = largest.located.columns
+    return 2 * int(np.count_nonzero(largest.cells.may_be_absent(columns))) > len(columns)
+
+
+def _widened(piece: Piece, rows: Rows) -> Piece:
+    """The piece with all of these wanted series, those that it has among them."""
+    located = piece.located
+    if len(located.rows) == len(rows):
+        return piece
+    columns = np.full(len(rows), NOWHERE, dtype=np.intp)
+    columns[np.searchsorted(rows, located.rows)] = located.columns
+    return Piece(Located(rows, columns, columns), piece.times, Partial(piece.cells), piece.lo, piece.hi)
 
 
 def _columns(piece: Piece, rows: Rows) -> Rows:
@@ -136,7 +171,11 @@ def _matrix_frames(rows: Rows, pieces: list[Piece]) -> Iterator[Frame]:
     some = cells.pick(rest)
     absent, stale = some.empty()
     with_gaps = absent.any(axis=1)
-    found = np.flatnonzero(with_gaps & ~absent.all(axis=1))
+    with_samples = np.logical_not(absent.all(axis=1))
+    if _FEW_WHOLE * np.count_nonzero(with_gaps) >= len(rows):
+        yield _all_with_gaps(rows, times, cells, rest, absent, stale, with_samples)
+        return
+    found = np.flatnonzero(with_gaps & with_samples)
     if len(found):
         marks = stale[found]
         gappy = Gappy(times, some.pick(found), ~absent[found], marks if marks.any() else None)
@@ -151,6 +190,26 @@ def _matrix_frames(rows: Rows, pieces: list[Piece]) -> Iterator[Frame]:
         yield Frame(rows[rest[marked]], times, some.decode(marked), None, has_stale=True)
     unmarked = np.sort(np.concatenate([clean, rest[np.setdiff1d(whole, marked)]]))
     yield Frame(rows[unmarked], times, cells.pick(unmarked), None, has_stale=False)
+
+
+def _all_with_gaps(
+    rows: Rows, times: Times, cells: Stretches, some: Rows, absent: Mask, stale: Mask, with_samples: Mask
+) -> Frame:
+    """One frame of all series that have samples, as some of them have gaps: intp[n].
+
+    absent, stale: bool[n, T].  with_samples: bool[n].
+    """
+    present = ~absent
+    if len(some) < len(rows):
+        present = np.ones((len(rows), len(times)), dtype=np.bool_)
+        marks = np.zeros(present.shape, dtype=np.bool_)
+        kept = np.ones(len(rows), dtype=np.bool_)
+        present[some], marks[some], kept[some] = ~absent, stale, with_samples
+        stale, with_samples = marks, kept
+    some = np.flatnonzero(with_samples)
+    if len(some) < len(rows):
+        rows, cells, present, stale = rows[some], cells.pick(some), present[some], stale[some]
+    return Frame.with_gaps(rows, Gappy(times, cells, present, stale if stale.any() else None))
 
 
 def _dense(rows: Rows, times: Times, values: Values) -> Iterator[Frame]:
