@@ -21,6 +21,7 @@ from zseval.promql.result import Result
 from zseval.promql.syntax.ast import Expr
 from zseval.rules.evaluate import GroupResult, GroupState, Surroundings
 from zseval.rules.rule import Group
+from zseval.rules.texts import Expanded
 from zseval.tsdb.db import TSDB
 
 
@@ -49,7 +50,7 @@ class World:
         surroundings = Surroundings(
             querier=self,
             store=self.db,
-            expander=lambda _time_ms, _rule: lambda template, _labels, _value: template,
+            expander=lambda _time_ms, _rule: lambda template, _labels, _value: Expanded(template),
             generator_url=lambda _expr: "",
         )
         await self.loops.apply(groups, surroundings)

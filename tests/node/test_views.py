@@ -7,6 +7,7 @@ from zseval.config.rule_files import parse_rule_file
 from zseval.model.labels import Labels
 from zseval.node.views import rule_groups
 from zseval.rules.evaluate import GroupState, Surroundings
+from zseval.rules.texts import Expanded
 
 RULES = """
 groups:
@@ -32,7 +33,7 @@ def group_state() -> tuple[TSDB, GroupState]:
     surroundings = Surroundings(
         querier=Engine(db),
         store=db,
-        expander=lambda _time_ms, _rule: lambda text, _labels, _value: text,
+        expander=lambda _time_ms, _rule: lambda text, _labels, _value: Expanded(text),
         generator_url=lambda _expr: "",
     )
     return db, GroupState(group, surroundings)

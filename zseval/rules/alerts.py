@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
+
+import numpy as np
 
 from zseval.errors import ZsevalError
 from zseval.model.alert import Alert
+from zseval.model.arrays import Values
 from zseval.model.labels import METRIC_NAME, Labels
 from zseval.rules.rule import AlertingRule
 from zseval.rules.state import ActiveAlert, AlertState, advance, needs_sending, sent, shifted
+from zseval.rules.texts import AlertTexts, Expand
 
-__all__ = ["AlertBook", "Expand", "RuleError"]
+__all__ = ["AlertBook", "RuleError"]
 
-Expand = Callable[[str, Labels, float], str]
-"""A template, the labels and the value of a result, to text. Never raises: an error becomes the text."""
+_Shown = tuple[Labels, AlertState]
 
-Samples = list[tuple[Labels, float]]
+_NO_VALUES = np.zeros(0, dtype=np.float64)
 
 
 class RuleError(ZsevalError):
@@ -36,7 +40,10 @@ class AlertBook:
         self.rule = rule
         self.is_restored = True
         self._templates = tuple(sorted(labels.items()))
+        self._texts = AlertTexts(rule.name, labels, rule.annotations)
         self._alerts: dict[Labels, ActiveAlert] = {}
+        self._series: dict[_Shown, tuple[Labels, Labels]] = {}  # of the last samples, with their states
+        self._written: tuple[Labels, ...] = ()  # all of these
 
     @property
     def active(self) -> list[ActiveAlert]:
@@ -52,59 +59,75 @@ class AlertBook:
                 return state
         return AlertState.INACTIVE
 
-    def evaluate(self, results: Samples, now_ms: int, limit: int, expand: Expand) -> None:
-        """Go on by one evaluation.
+    def evaluate(
+        self, metrics: Sequence[Labels], values: Sequence[float], now_ms: int, limit: int, expand: Expand
+    ) -> None:
+        """Go on by one evaluation, whose results are given by labels and value.
 
         Raises RuleError where two results become the same alert (nothing changes then), or where there are
         more than `limit` alerts (all are then forgotten, as upstream does).
         """
-        found = self._found(results, now_ms, expand)
+        if not metrics and not self._alerts:
+            return  # as nearly always
+        found = self._found(metrics, values, now_ms, expand)
         hold, keep = self.rule.hold_ms, self.rule.keep_firing_ms
         after: dict[Labels, ActiveAlert] = {}
-        for labels in dict.fromkeys((*self._alerts, *found)):
-            alert = advance(self._alerts.get(labels), found.get(labels), now_ms, hold, keep)
+        for labels, known in self._alerts.items():
+            alert = advance(known, found.pop(labels, None), now_ms, hold, keep)
+            if alert is not None:
+                after[labels] = alert
+        for labels, new in found.items():
+            alert = advance(None, new, now_ms, hold, keep)
             if alert is not None:
                 after[labels] = alert
         self._alerts = after
-        count = len(self.active)
+        count = len(self.active) if limit > 0 else 0
         if 0 < limit < count:
             self._alerts = {}
             raise RuleError(f"exceeded limit of {limit} with {count} alerts")
 
-    def _found(self, results: Samples, now_ms: int, expand: Expand) -> dict[Labels, ActiveAlert]:
+    def _found(
+        self, metrics: Sequence[Labels], values: Sequence[float], now_ms: int, expand: Expand
+    ) -> dict[Labels, ActiveAlert]:
         found: dict[Labels, ActiveAlert] = {}
-        for metric, value in results:
-            labels = self._labels(metric, value, expand)
+        for value, texts in zip(values, self._texts.of(metrics, values, expand), strict=True):
+            labels, annotations = texts
             if labels in found:
                 raise RuleError("vector contains metrics with the same labelset after applying alert labels")
-            annotations = Labels({name: expand(text, metric, value) for name, text in self.rule.annotations})
             found[labels] = ActiveAlert(labels, annotations, value, AlertState.PENDING, now_ms)
         return found
 
-    def _labels(self, metric: Labels, value: float, expand: Expand) -> Labels:
-        labels = dict(metric.without(METRIC_NAME).pairs)
-        for name, text in self._templates:
-            labels[name] = expand(text, metric, value) if text else ""
-        labels["alertname"] = self.rule.name
-        return Labels(labels)
+    def samples(self) -> tuple[tuple[Labels, ...], Values]:
+        """`ALERTS` and `ALERTS_FOR_STATE` of every active alert: their labels, and float64[S].
 
-    def samples(self) -> Samples:
-        """`ALERTS` and `ALERTS_FOR_STATE` of every active alert."""
-        out: Samples = []
-        for alert in self.active if self.is_restored else ():
-            out.append((alert.labels.merged({METRIC_NAME: "ALERTS", "alertstate": alert.state.value}), 1.0))
-            since = float(alert.active_at_ms // 1000)
-            out.append((alert.labels.merged({METRIC_NAME: "ALERTS_FOR_STATE"}), since))
-        return out
+        The same tuple as before where the alerts and their states are the same.
+        """
+        if not self._alerts and not self._series:
+            return (), _NO_VALUES  # as nearly always
+        active = self.active if self.is_restored else []
+        shown = [(alert.labels, alert.state) for alert in active]
+        if shown != list(self._series):
+            known = self._series
+            self._series = {each: known.get(each) or _series(*each) for each in shown}
+            self._written = tuple(chain.from_iterable(self._series.values()))
+        values = np.empty(2 * len(active))
+        values[::2] = 1.0
+        values[1::2] = [alert.active_at_ms // 1000 for alert in active]
+        return self._written, values
 
-    def due(self, now_ms: int, interval_ms: int, resend_delay_ms: int, generator_url: str) -> list[Alert]:
+    def due(
+        self, now_ms: int, interval_ms: int, resend_delay_ms: int, generator_url: Callable[[], str]
+    ) -> list[Alert]:
         """The alerts receivers are to be told of now; counts them as told."""
+        if not self._alerts:
+            return []
+        due = [alert for alert in self._alerts.values() if needs_sending(alert, now_ms, resend_delay_ms)]
+        url = generator_url() if due else ""
         out = []
-        for labels, alert in self._alerts.items():
-            if needs_sending(alert, now_ms, resend_delay_ms):
-                told = sent(alert, now_ms, interval_ms, resend_delay_ms)
-                self._alerts[labels] = told
-                out.append(_notice(told, generator_url))
+        for alert in due:
+            told = sent(alert, now_ms, interval_ms, resend_delay_ms)
+            self._alerts[alert.labels] = told
+            out.append(_notice(told, url))
         return out
 
     def resolve_all(self, now_ms: int, generator_url: str) -> list[Alert]:
@@ -135,9 +158,17 @@ class AlertBook:
         """Move all times, as when the clock was set."""
         self._alerts = {labels: shifted(alert, delta_ms) for labels, alert in self._alerts.items()}
 
-    def known(self) -> dict[Labels, ActiveAlert]:
-        """Every alert by its labels, resolved ones too."""
-        return dict(self._alerts)
+    def known(self) -> Mapping[Labels, ActiveAlert]:
+        """Every alert by its labels, resolved ones too. Not a copy: an evaluation makes another."""
+        return self._alerts
+
+
+def _series(labels: Labels, state: AlertState) -> tuple[Labels, Labels]:
+    """An alert's `ALERTS` and `ALERTS_FOR_STATE`."""
+    return (
+        labels.merged({METRIC_NAME: "ALERTS", "alertstate": state.value}),
+        labels.merged({METRIC_NAME: "ALERTS_FOR_STATE"}),
+    )
 
 
 def _notice(alert: ActiveAlert, generator_url: str) -> Alert:

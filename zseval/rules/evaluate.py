@@ -8,31 +8,33 @@ Source: rules/group.go, rules/recording.go, rules/alerting.go upstream.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from zseval.errors import ZsevalError
 from zseval.model.alert import Alert
+from zseval.model.arrays import Values
 from zseval.model.histogram import Histogram
 from zseval.model.labels import METRIC_NAME, Labels
 from zseval.promql.syntax.value_type import ValueType
-from zseval.rules.alerts import AlertBook, Expand, RuleError
+from zseval.rules.alerts import AlertBook, RuleError
+from zseval.rules.naming import Naming
 from zseval.rules.rule import AlertingRule, Group, Rule
 from zseval.rules.state import ActiveAlert, AlertState
+from zseval.rules.texts import Expand
 from zseval.rules.writer import Refused, SeriesWriter, Store
 
 if TYPE_CHECKING:
-    from zseval.model.labelsets import LabelSets
     from zseval.promql.result import Result
     from zseval.promql.syntax.ast import Expr
 
 __all__ = ["Change", "GroupResult", "GroupState", "Querier", "RuleState", "Surroundings"]
 
-_SAME_LABELSET = "vector contains metrics with the same labelset after applying rule labels"
-
 Samples = list[tuple[Labels, float]]
-Histograms = list[tuple[Labels, Histogram]]
+Histograms = Sequence[tuple[Labels, Histogram]]
 
 
 class Querier(Protocol):
@@ -86,32 +88,20 @@ class GroupResult:
 
 @dataclass(slots=True)
 class RuleState:
-    """A rule and what came of its last evaluation. book: its alerts, for an alerting rule.
+    """A rule and what came of its last evaluation. book: its alerts, for an alerting rule.  naming: of what
+    it finds and, for a recording rule, writes.
 
     health: unknown before the first evaluation, then ok or err.
     """
 
     rule: Rule
     writer: SeriesWriter
+    naming: Naming
     book: AlertBook | None
     health: str = "unknown"
     last_error: str = ""
     last_evaluation_ms: int = 0
     evaluation_s: float = 0.0
-    _named: tuple[LabelSets, list[Labels]] | None = None  # of the last evaluation, of a recording rule
-
-    def named(self, found: LabelSets, group: Group) -> list[Labels]:
-        """The series a recording rule writes for those it found, which mostly are the same every time.
-
-        Raises RuleError where two become one.
-        """
-        if self._named is None or self._named[0] is not found:
-            extra = {**group.labels_of(self.rule), METRIC_NAME: self.rule.name}
-            labels = [each.merged(extra) for each in found.to_list()]
-            if len(set(labels)) != len(labels):
-                raise RuleError(_SAME_LABELSET)
-            self._named = found, labels
-        return self._named[1]
 
     def note(self, error: str) -> None:
         """What came of an evaluation; "" for a good one."""
@@ -142,7 +132,12 @@ class GroupState:
 
     def __post_init__(self) -> None:
         self.rules = [
-            RuleState(rule, SeriesWriter(self.surroundings.store, self._source), self._book(rule))
+            RuleState(
+                rule,
+                SeriesWriter(self.surroundings.store, self._source),
+                Naming({**self.group.labels_of(rule), METRIC_NAME: rule.name}),
+                self._book(rule),
+            )
             for rule in self.group.rules
         ]
 
@@ -165,7 +160,7 @@ class GroupState:
         result = _Gathered()
         for state in self.rules:
             begun = watch()
-            before = state.book.known() if state.book else {}
+            before = state.book.known() if state.book is not None else {}
             try:
                 self._evaluate_rule(state, now_ms, result)
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost the other rules
@@ -183,18 +178,13 @@ class GroupState:
     def _evaluate_rule(self, state: RuleState, now_ms: int, result: _Gathered) -> None:
         at_ms = now_ms - self.query_offset_ms
         found = self.surroundings.querier.instant_at(state.rule.expr, at_ms)
-        labels: Sequence[Labels]
-        values: Sequence[float]
+        histograms: Histograms = ()
         if state.book is None:
             labels, values, histograms = self._recorded(state, found)
         else:
-            vector, histograms = _vector(found), _histograms(found)
-            vector += [(labels, 0.0) for labels, _ in histograms]  # what upstream makes of one
-            histograms = []
             expand = self.surroundings.expander(now_ms, state.rule.name)
-            state.book.evaluate(vector, now_ms, self.group.limit, expand)
-            samples = state.book.samples()
-            labels, values = [each for each, _ in samples], [value for _, value in samples]
+            state.book.evaluate(*_alerting(state, found), now_ms, self.group.limit, expand)
+            labels, values = state.book.samples()
             result.alerts += self._due(state, state.book, now_ms)  # told whatever the store says
         state.note("")
         result.samples += len(labels) + len(histograms)
@@ -204,30 +194,29 @@ class GroupState:
             state.note(refusal)
             result.refused.append((state.rule.name, refusal))
 
-    def _recorded(
-        self, state: RuleState, found: Result
-    ) -> tuple[Sequence[Labels], Sequence[float], Histograms]:
+    def _recorded(self, state: RuleState, found: Result) -> tuple[tuple[Labels, ...], Values, Histograms]:
         """What a recording rule writes: labels and values of floats, and native histograms.
 
         Raises RuleError where two results become one, or past the limit.
         """
-        histograms: Histograms = []
+        histograms: Histograms = ()
         if found.type is ValueType.VECTOR and found.histograms is None:
-            labels, values = state.named(found.labels, self.group), found.values[:, 0].tolist()
+            labels, values = state.naming.written(found.labels), found.values[:, 0]
         else:
-            extra = {**self.group.labels_of(state.rule), METRIC_NAME: state.rule.name}
-            floats = _vector(found)
-            labels, values = [each.merged(extra) for each, _ in floats], [value for _, value in floats]
-            histograms = [(each.merged(extra), value) for each, value in _histograms(found)]
-            if len({*labels, *(each for each, _ in histograms)}) != len(labels) + len(histograms):
-                raise RuleError(_SAME_LABELSET)
+            floats, held = _vector(found), _histograms(found)
+            named = state.naming.named([each for each, _ in (*floats, *held)])
+            labels = named[: len(floats)]
+            values = np.array([value for _, value in floats], dtype=np.float64)
+            histograms = [(name, value) for name, (_, value) in zip(named[len(floats) :], held, strict=True)]
         count = len(labels) + len(histograms)
         if 0 < self.group.limit < count:
             raise RuleError(f"exceeded limit of {self.group.limit} with {count} series")
         return labels, values, histograms
 
     def _due(self, state: RuleState, book: AlertBook, now_ms: int) -> list[Alert]:
-        url = self.surroundings.generator_url(state.rule.text)
+        def url() -> str:
+            return self.surroundings.generator_url(state.rule.text)
+
         return book.due(now_ms, self.group.interval_ms, self.surroundings.resend_delay_ms, url)
 
     def _end_orphans(self, now_ms: int) -> None:
@@ -308,6 +297,14 @@ def _identity(rule: Rule, group: Group) -> tuple[str, tuple[tuple[str, str], ...
     return (rule.name, tuple(sorted(group.labels_of(rule).items())))
 
 
+def _alerting(state: RuleState, found: Result) -> tuple[Sequence[Labels], Sequence[float]]:
+    """Labels and values of what an alerting rule found. A native histogram is 0, as upstream has it."""
+    if found.type is ValueType.VECTOR and found.histograms is None:
+        return state.naming.results(found.labels), found.values[:, 0].tolist()
+    samples = [*_vector(found), *((labels, 0.0) for labels, _ in _histograms(found))]
+    return [labels for labels, _ in samples], [value for _, value in samples]
+
+
 def _histograms(result: Result) -> Histograms:
     return result.histogram_samples() if result.type is ValueType.VECTOR else []
 
@@ -323,13 +320,20 @@ def _vector(result: Result) -> Samples:
             raise RuleError("rule result is not a vector or scalar")
 
 
-def _changes(before: dict[Labels, ActiveAlert], after: dict[Labels, ActiveAlert]) -> list[Change]:
+def _changes(before: Mapping[Labels, ActiveAlert], after: Mapping[Labels, ActiveAlert]) -> list[Change]:
     """Alerts in another state than before, those that are gone included."""
-    changes = []
-    for labels in dict.fromkeys((*before, *after)):
-        was, now = before.get(labels), after.get(labels)
-        states = tuple(AlertState.INACTIVE if alert is None else alert.state for alert in (was, now))
-        latest = now or was
-        if states[0] is not states[1] and latest is not None:
-            changes.append(Change(labels, latest.annotations, latest.value, *states))
+    changes: list[Change] = []
+    if before is after:
+        return changes
+    new = len(after)
+    for labels, was in before.items():
+        now = after.get(labels)
+        new -= now is not None
+        state = AlertState.INACTIVE if now is None else now.state
+        if state is not was.state:
+            latest = now or was
+            changes.append(Change(labels, latest.annotations, latest.value, was.state, state))
+    for labels, alert in after.items() if new else ():
+        if labels not in before and alert.state is not AlertState.INACTIVE:
+            changes.append(Change(labels, alert.annotations, alert.value, AlertState.INACTIVE, alert.state))
     return changes

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 from zseval.errors import TemplateError
 from zseval.model.labels import Labels
 from zseval.promql.syntax.value_type import ValueType
+from zseval.rules.texts import Expand, Expanded, Lasting
 
 if TYPE_CHECKING:
     from zseval.promql.result import Result
     from zseval.promql.syntax.ast import Expr
-    from zseval.rules.alerts import Expand
+    from zseval.template import Reads
 
 __all__ = ["expander"]
 
@@ -36,11 +37,11 @@ def expander(
                 return [(Labels(), result.scalar())]
             return result.samples()
 
-        def expanded(text: str, labels: Labels, value: float) -> str:
-            from zseval.template import expand  # a node without alerts starts the sooner without it
+        def expanded(text: str, labels: Labels, value: float) -> Expanded:
+            from zseval.template import expand, reads_of  # a node without alerts starts the sooner without
 
             try:
-                return expand(
+                made = expand(
                     text,
                     labels=labels,
                     external_labels=external_labels,
@@ -50,10 +51,17 @@ def expander(
                     now_ms=time_ms,
                     name=f"__alert_{rule}",
                 )
+                return Expanded(made, _lasting(reads_of(text)))
             except TemplateError as error:
-                failed()
-                return f"<error expanding template: {error}>"
+                failed()  # each time: its text is not kept
+                return Expanded(f"<error expanding template: {error}>", Lasting.NOW)
 
         return expanded
 
     return at
+
+
+def _lasting(read: Reads) -> Lasting:
+    if read.moment:
+        return Lasting.NOW
+    return Lasting.VALUE if read.value else Lasting.LABELS

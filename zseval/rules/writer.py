@@ -12,6 +12,7 @@ from zseval.model.histogram import Histogram
 from zseval.model.labels import Labels
 from zseval.model.staleness import STALE_NAN
 from zseval.tsdb.errors import StaleReferences
+from zseval.tsdb.head import RowResult
 
 __all__ = ["Refused", "SeriesWriter", "Store", "Table"]
 
@@ -42,6 +43,9 @@ class Store(Protocol):
     def append_histogram_at(self, labels: Labels, histogram: Histogram, timestamp_ms: int) -> None: ...
 
 
+_NOTHING = RowResult()
+
+
 class SeriesWriter:
     """Remembers which series the rule gave last, and their ids.
 
@@ -67,7 +71,7 @@ class SeriesWriter:
         self,
         time_ms: int,
         labels: Sequence[Labels],
-        values: Sequence[float],
+        values: Values | Sequence[float],
         histograms: Sequence[tuple[Labels, Histogram]] = (),
     ) -> Refused:
         """Samples at one time; series of the last write that are not among them are marked stale.
@@ -75,6 +79,8 @@ class SeriesWriter:
         Returns what the store says of the floats; raises StorageError for a histogram it refuses. A marker
         it refuses is no news: the series then has a sample of somebody else's at that time.
         """
+        if not (labels or histograms or self._labels or self._histograms):
+            return _NOTHING
         gone = self._exchange(tuple(labels), tuple(each for each, _ in histograms))
         result = self._append(time_ms, self._known_ids, np.asarray(values, dtype=np.float64))
         for each, histogram in histograms:

@@ -53,11 +53,16 @@ class _Missing:
 _MISSING = _Missing()
 
 
-def execute(tree: Tree, data: Value, name: str, env: Environment) -> str:
-    """The text a template gives. name: of the template, for errors. Raises ExecutionError."""
+def execute(
+    tree: Tree, data: Value, name: str, env: Environment, variables: Sequence[tuple[str, Value]] = ()
+) -> str:
+    """The text a template gives. name: of the template, for errors. Raises ExecutionError.
+
+    variables: what is known from the start, as if the template had declared it.
+    """
     execution = _Execution(tree, name, env)
     try:
-        execution.run(tree.main, data)
+        execution.run(tree.main, data, variables)
     except RecursionError:
         raise execution.error("template is nested too deeply") from None
     return "".join(execution.parts)
@@ -74,10 +79,12 @@ class _Execution:
         self._variables: list[tuple[str, Value]] = []
         self._size = self._steps = self._depth = 0
 
-    def run(self, body: Sequence[nodes.Node], data: Value) -> None:
+    def run(
+        self, body: Sequence[nodes.Node], data: Value, variables: Sequence[tuple[str, Value]] = ()
+    ) -> None:
         """One template, with variables of its own."""
         outer = self._variables
-        self._variables = [("$", data)]
+        self._variables = [("$", data), *variables]
         self._walk(body, data)
         self._variables = outer
 

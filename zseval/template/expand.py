@@ -6,6 +6,7 @@ Source: prometheus template/template.go (Expander), rules/alerting.go (the varia
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from zseval.errors import Position
@@ -14,15 +15,19 @@ from zseval.template.calls import Environment
 from zseval.template.errors import ExecutionError, SyntaxFault, TemplateSyntaxError
 from zseval.template.evaluate import execute
 from zseval.template.parser import Tree, parse_template
-from zseval.template.values import AlertData, StringMap, Value
+from zseval.template.reads import Reads, reads
+from zseval.template.values import AlertData, StringMap
 
-__all__ = ["AlertData", "check", "expand", "expand_alert"]
+__all__ = ["AlertData", "Reads", "check", "expand", "expand_alert", "reads_of"]
 
 _VARIABLES = (
     "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}"
     "{{$externalURL := .ExternalURL}}{{$value := .Value}}"
 )
-"""What Prometheus puts before the templates of an alert. Columns in its error texts count it."""
+"""What Prometheus puts before the templates of an alert. Columns in its error texts count it.
+
+It is parsed with each of them, and its variables are then simply there: nothing of it is run.
+"""
 
 _NO_LABELS = Labels()
 Query = Callable[[str], Sequence[tuple[Labels, float]]]
@@ -52,17 +57,21 @@ def expand(
 
 def expand_alert(text: str, data: AlertData, env: Environment, name: str) -> str:
     """As `expand`, for several templates of one alert: data and env are made once."""
-    return text if "{{" not in text else _expanded(_VARIABLES + text, len(_VARIABLES), data, env, name)
-
-
-def _expanded(text: str, prefix: int, data: Value, env: Environment, name: str) -> str:
+    if "{{" not in text:
+        return text
     try:
         tree = _parsed(text)
     except SyntaxFault as fault:
-        error = _syntax_error(fault, text, prefix, name)
+        error = _syntax_error(fault, text, name)
         raise ExecutionError(f"error parsing template {name}: {error}") from error
+    variables = (
+        ("$labels", data.labels),
+        ("$externalLabels", data.external_labels),
+        ("$externalURL", data.external_url),
+        ("$value", data.value),
+    )
     try:
-        result = execute(tree, data, name, env)
+        result = execute(tree, data, name, env, variables)
     except ExecutionError as error:
         raise ExecutionError(f"error executing template {name}: {error}") from None
     return result.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
@@ -73,19 +82,33 @@ def check(text: str, name: str = "template") -> None:
     if "{{" not in text:
         return
     try:
-        _parsed(_VARIABLES + text)
+        _parsed(text)
     except SyntaxFault as fault:
-        raise _syntax_error(fault, _VARIABLES + text, len(_VARIABLES), name) from None
+        raise _syntax_error(fault, text, name) from None
+
+
+@lru_cache(maxsize=512)
+def reads_of(text: str) -> Reads:
+    """What the text of an alert's template depends on, besides its labels and the node's settings.
+
+    Raises TemplateSyntaxError as `check` does.
+    """
+    if "{{" not in text:
+        return Reads()
+    check(text)
+    tree = _parsed(text)
+    return reads((tree.main, *tree.templates.values()))
 
 
 @lru_cache(maxsize=512)
 def _parsed(text: str) -> Tree:
-    """Trees of the templates in use: a few for each rule."""
-    return parse_template(text)
+    """Trees of the templates in use, a few for each rule, less what stands before each."""
+    tree = parse_template(_VARIABLES + text)
+    return replace(tree, main=tree.main[_VARIABLES.count("{{") :])
 
 
-def _syntax_error(fault: SyntaxFault, text: str, prefix: int, name: str) -> TemplateSyntaxError:
-    position = Position.of_offset(text[prefix:], max(0, fault.offset - prefix))
+def _syntax_error(fault: SyntaxFault, text: str, name: str) -> TemplateSyntaxError:
+    position = Position.of_offset(text, max(0, fault.offset - len(_VARIABLES)))
     return TemplateSyntaxError(fault.message, name, position)
 
 
