@@ -11,7 +11,8 @@ from tests.oracles.windows import last_within as slow_last_within
 from tests.oracles.windows import window
 from tests.promql.kernels.frames import START, Case, cases, same
 from zseval.model.staleness import STALE_NAN
-from zseval.promql.kernels.instant import last_within
+from zseval.promql.kernels.instant import last_with_gaps, last_within
+from zseval.promql.kernels.missing import Missing
 from zseval.promql.kernels.windows import NO_TIME, Differences, Windows, compact, take
 
 
@@ -36,13 +37,12 @@ def test_a_window_holds_the_samples_after_its_start_up_to_its_end(case: Case) ->
 def test_an_instant_selector_gives_the_last_sample_unless_it_is_a_marker(
     case: Case, lookback: int, stale: set[int]
 ) -> None:
+    ends = np.array(case.ends, dtype=np.int64)
     for ragged in (False, True):
         times, values, counts = case.frame(ragged=ragged)
         values = values.copy()
         values[:, [position for position in stale if position < values.shape[1]]] = STALE_NAN
-        got, present, found_times = last_within(
-            times, values, counts, np.array(case.ends, dtype=np.int64), lookback
-        )
+        got, present, found_times = last_within(times, values, counts, ends, lookback)
         found_times = np.broadcast_to(found_times, got.shape)
         for series in range(len(case.values)):
             samples = case.samples(series, ragged=ragged)
@@ -53,6 +53,37 @@ def test_an_instant_selector_gives_the_last_sample_unless_it_is_a_marker(
                 if expected is not None:
                     assert found_times[series, step] == expected[0]
                     assert same(float(got[series, step]), expected[1])
+
+
+@given(cases(most=30), st.integers(1, 100_000), st.sets(st.integers(0, 29), max_size=3))
+@settings(max_examples=150, deadline=None)
+def test_an_instant_selector_gives_the_same_with_gaps_as_with_gaps_closed(
+    case: Case, lookback: int, stale: set[int]
+) -> None:
+    ends, gaps = np.array(case.ends, dtype=np.int64), case.gappy()
+    values = gaps.values.copy()
+    values[:, [position for position in stale if position < values.shape[1]]] = STALE_NAN
+    got, present, times = last_with_gaps(gaps.phases.times[0], values, gaps.present, ends, lookback)
+    closed = compact(gaps.phases.times[0], values, gaps.present)
+    wanted, held, wanted_times = last_within(*closed, ends, lookback)
+    mask = np.ones(got.shape, dtype=np.bool_) if held is None else held
+    assert np.array_equal(np.ones(got.shape, dtype=np.bool_) if present is None else present, mask)
+    assert np.array_equal(got[mask].view(np.int64), wanted[mask].view(np.int64))
+    assert np.array_equal(times[mask], np.broadcast_to(wanted_times, got.shape)[mask])
+
+
+@given(seed=st.integers(0, 2**32 - 1), share=st.sampled_from([0.0, 0.1, 0.6, 1.0]), rows=st.integers(1, 12))
+@settings(max_examples=100, deadline=None)
+def test_windows_without_a_sample_are_told_from_what_is_missing(seed: int, share: float, rows: int) -> None:
+    rng = np.random.default_rng(seed)
+    present = rng.random((4, rows)) >= share
+    lo = np.sort(rng.integers(0, rows, 8)).astype(np.intp)
+    hi = np.maximum.accumulate(np.minimum(lo + rng.integers(1, 5, 8), rows))
+    found = np.zeros((4, 8), dtype=np.intp)
+    for series, first, last in zip(*Missing(present).spans(lo, hi), strict=True):
+        found[series, first:last] += 1
+    wanted = [[not row[first:last].any() for first, last in zip(lo, hi, strict=True)] for row in present]
+    assert found.tolist() == [[int(cell) for cell in row] for row in wanted]
 
 
 def test_a_sample_as_old_as_the_lookback_is_not_seen() -> None:

@@ -11,11 +11,12 @@ from zseval.promql.errors import EvaluationError
 from zseval.promql.exec.context import Context
 from zseval.promql.exec.selected_histograms import with_histograms
 from zseval.promql.exec.vector import Vector
-from zseval.promql.kernels.instant import last_within
+from zseval.promql.kernels.instant import last_with_gaps, last_within
 from zseval.promql.plan.nodes import SampleTimes, Select, Subquery, Window
 from zseval.tsdb.cohort import Cohort
+from zseval.tsdb.frame import Frame
 
-__all__ = ["assemble", "info_times", "sample_times", "select", "window_ends"]
+__all__ = ["assemble", "info_times", "last_of", "sample_times", "select", "window_ends"]
 
 
 def window_ends(node: Select | Window | Subquery, ctx: Context) -> Times:
@@ -58,7 +59,7 @@ def _select(node: Select, ctx: Context, *, times: bool) -> Vector:
             frames += tuple(cohort.frames())
     for frame in frames:
         query.limits.check()
-        values, present, rows = last_within(frame.times, frame.values, frame.counts, ends, query.lookback_ms)
+        values, present, rows = last_of(frame, ends, query.lookback_ms)
         if times:
             values = np.broadcast_to(rows / 1000.0, values.shape)
         parts.append((frame.rows, values, present))
@@ -67,6 +68,14 @@ def _select(node: Select, ctx: Context, *, times: bool) -> Vector:
     if not selection.histograms:
         return vector
     return with_histograms(vector, selection, ends, ctx, times=times)
+
+
+def last_of(frame: Frame, ends: Times, lookback: int) -> tuple[Values, Mask | None, Times]:
+    """As `last_within`, of a frame's series."""
+    gappy = frame.gappy
+    if gappy is None:
+        return last_within(frame.times, frame.values, frame.counts, ends, lookback)
+    return last_with_gaps(gappy.times, gappy.values(), gappy.present, ends, lookback)
 
 
 def _of_cohort(cohort: Cohort, end: int, lookback: int, *, times: bool) -> tuple[Rows, Values, Mask | None]:

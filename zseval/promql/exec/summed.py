@@ -19,12 +19,12 @@ from zseval.model.labelsets import LabelSets
 from zseval.promql.exec.aggregate import row_groups
 from zseval.promql.exec.context import Context
 from zseval.promql.exec.ranges import RangeVector, parts_of, trimmed, warn_if_not_counters
-from zseval.promql.exec.select import assemble, window_ends
+from zseval.promql.exec.select import assemble, last_of, window_ends
 from zseval.promql.exec.vector import Vector, without_names
 from zseval.promql.functions import Function
 from zseval.promql.kernels import counters
 from zseval.promql.kernels.groups import aggregate
-from zseval.promql.kernels.instant import last_within
+from zseval.promql.kernels.missing import Missing
 from zseval.promql.kernels.sums import add_compensated
 from zseval.promql.kernels.windows import Phases, Windows, take, window_bounds
 from zseval.promql.plan.nodes import Aggregate, Call, Select, Window
@@ -61,7 +61,7 @@ def summed(node: Aggregate, ctx: Context) -> Vector | None:
     for frame in source.selection.frames:
         if frame.gappy is not None and node.op in ("count", "group"):
             ctx.query.limits.check()
-            _count_with_gaps(frame.rows, frame.gappy, source, groups.ids, total)
+            _count_gappy(frame, frame.gappy, source, groups.ids, total)
             continue
         if not frame.is_dense or frame.has_stale or len(frame.rows) < _WORTHWHILE:
             rest.append(frame)
@@ -336,11 +336,38 @@ def _count(rows: Rows, ids: Rows, held: Mask, total: _Total) -> None:
     )
 
 
+def _count_gappy(frame: Frame, gappy: Gappy, source: _Source, groups: Rows, total: _Total) -> None:
+    """Counts series with gaps; what a selector picks, but for series that end, by its absence."""
+    if source.function is not None:
+        _count_with_gaps(frame.rows, gappy.without_markers(), source, groups, total)
+        return
+    marked = np.zeros(0, dtype=np.intp) if gappy.stale is None else np.flatnonzero(gappy.stale.any(axis=1))
+    if len(marked):
+        _count_with_gaps(frame.rows[marked], gappy.pick(marked), source, groups, total)
+        others = np.setdiff1d(np.arange(len(frame.rows)), marked, assume_unique=True)
+        frame, gappy = frame.pick(others), gappy.pick(others)
+    if len(frame.rows):
+        _count_spans(frame.rows, gappy, source, groups, total)
+
+
+def _count_spans(rows: Rows, gappy: Gappy, source: _Source, groups: Rows, total: _Total) -> None:
+    """Counts what a selector picks of series without markers: all but those whose lookback is a gap."""
+    lo, hi = window_bounds(gappy.times, source.ends, source.width)
+    counts = np.zeros(total.counts.shape)
+    some = np.flatnonzero(lo < hi)
+    series, first, last = Missing(gappy.present).spans(lo[some], hi[some])
+    ids, length = groups[rows], len(some) + 1
+    edges = np.bincount(ids[series] * length + first, minlength=len(counts) * length)
+    edges -= np.bincount(ids[series] * length + last, minlength=len(counts) * length)
+    absent = np.cumsum(edges.reshape(len(counts), length)[:, :-1], axis=1)
+    counts[:, some] = np.bincount(ids, minlength=len(counts))[:, np.newaxis] - absent
+    steps_absent = np.bincount(series, weights=last - first, minlength=len(rows))
+    total.count(rows, counts, steps_absent < len(some))
+
+
 def _count_with_gaps(rows: Rows, gappy: Gappy, source: _Source, groups: Rows, total: _Total) -> None:
     """Counts series with gaps by which of their cells are empty: none is decoded."""
     lo, hi = window_bounds(gappy.times, source.ends, source.width)
-    if source.function is not None:
-        gappy = gappy.without_markers()
     held = gappy.held()
     present = take(held, hi) - take(held, lo) >= source.least  # [S, K]
     marked, ended = gappy.ended()
@@ -363,7 +390,7 @@ def _add_rest(
     if source.function is None:
         for frame in frames:
             ctx.query.limits.check()
-            last = last_within(frame.times, frame.values, frame.counts, source.ends, source.width)
+            last = last_of(frame, source.ends, source.width)
             parts.append((frame.rows, last[0], last[1]))
     else:
         kernel = getattr(counters, source.function.name)

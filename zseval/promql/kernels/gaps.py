@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zseval.model.arrays import Mask, Rows, Times, Values
+from zseval.promql.kernels.missing import Missing
 from zseval.promql.kernels.windows import Differences, Phases, Windows
 
-__all__ = ["Counts", "Filled", "Gaps"]
+__all__ = ["Counts", "Gaps"]
 
 Counts: TypeAlias = NDArray[np.int32]
 
@@ -45,9 +46,9 @@ class Gaps:
         return len(self.values), len(self.ends)
 
     @cached_property
-    def cells(self) -> Rows:
-        """intp[M], the missing cells of the matrix as it lies in memory, row by row."""
-        return np.flatnonzero(~self.present)
+    def missing(self) -> Missing:
+        """The cells that are not present."""
+        return Missing(self.present)
 
     @cached_property
     def counts(self) -> Counts:
@@ -65,7 +66,7 @@ class Gaps:
     def filled(self, value: float) -> Values:
         """float64[S, T], fresh: the values, with `value` where one is missing."""
         values = self.values.copy()
-        values.ravel()[self.cells] = value
+        values.ravel()[self.missing.cells] = value
         return values
 
     def over(self, values: Values) -> Windows:
@@ -83,47 +84,3 @@ class Gaps:
         """Some of the series, those of each source by themselves."""
         of = self.phases.of[series]
         return [series[of == source] for source in np.unique(of).tolist()]
-
-
-class Filled:
-    """What is missing, and values in its place.
-
-    before, after: float64[S, T], the values with each missing one as the last before it, or the next after
-    it; NaN where there is none.
-    """
-
-    __slots__ = ("_cells", "_ends", "_runs", "_starts", "after", "before", "missing")
-
-    def __init__(self, gaps: Gaps) -> None:
-        values, length = gaps.values, gaps.values.shape[1]
-        self.missing = ~gaps.present
-        self._cells = cells = gaps.cells
-        rows = cells // length
-        begins = np.ones(len(cells), dtype=np.bool_)
-        begins[1:] = (np.diff(cells) != 1) | (np.diff(rows) != 0)
-        first = np.flatnonzero(begins)
-        last = np.append(first[1:], len(cells)) - 1 if len(cells) else first
-        self._runs = np.cumsum(begins) - 1
-        self._starts, self._ends = cells[first] % length, cells[last] % length
-        flat = values.ravel()
-        previous = np.where(self._starts > 0, flat.take(cells[first] - 1, mode="clip"), np.nan)
-        following = np.where(self._ends < length - 1, flat.take(cells[last] + 1, mode="clip"), np.nan)
-        self.before, self.after = values.copy(), values.copy()
-        self.before.ravel()[cells] = previous[self._runs]
-        self.after.ravel()[cells] = following[self._runs]
-
-    def first_rows(self, series: Rows, rows: Rows) -> Rows:
-        """intp[N]: the first row not before these that has a sample of the series; T where there is none."""
-        return self._moved(series, rows, self._ends + 1)
-
-    def last_rows(self, series: Rows, rows: Rows) -> Rows:
-        """intp[N]: the last row not after these; -1 where there is none."""
-        return self._moved(series, rows, self._starts - 1)
-
-    def _moved(self, series: Rows, rows: Rows, of_run: Rows) -> Rows:
-        """rows, but where a cell is missing what is given for its run of missing cells."""
-        cells = series * self.missing.shape[1] + rows
-        found = self.missing.ravel()[cells].nonzero()[0]
-        moved = rows.copy()
-        moved[found] = of_run[self._runs[np.searchsorted(self._cells, cells[found])]]
-        return moved

@@ -12,7 +12,7 @@ import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Values
 from zseval.promql.kernels import extremes, over_time
-from zseval.promql.kernels.gaps import Filled, Gaps
+from zseval.promql.kernels.gaps import Gaps
 from zseval.promql.kernels.sums import window_sums
 from zseval.promql.kernels.windows import Windows, take
 
@@ -89,9 +89,9 @@ def present_over_time(gaps: Gaps) -> tuple[Values, Mask | None]:
 
 def first_over_time(gaps: Gaps) -> tuple[Values, Mask | None]:
     """As `over_time.first_over_time`."""
-    return take(Filled(gaps).after, gaps.lo), gaps.holding(1)
+    return take(gaps.missing.after(gaps.values), gaps.lo), gaps.holding(1)
 
 
 def last_over_time(gaps: Gaps) -> tuple[Values, Mask | None]:
     """As `over_time.last_over_time`."""
-    return take(Filled(gaps).before, gaps.hi - 1), gaps.holding(1)
+    return take(gaps.missing.before(gaps.values), gaps.hi - 1), gaps.holding(1)

@@ -13,7 +13,7 @@ import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Values
 from zseval.promql.kernels import counters
-from zseval.promql.kernels.gaps import Counts, Filled, Gaps
+from zseval.promql.kernels.gaps import Counts, Gaps
 from zseval.promql.kernels.windows import Differences, places, take
 
 __all__ = ["delta", "increase", "rate"]
@@ -39,43 +39,46 @@ def _extrapolated(gaps: Gaps, *, counter: bool, per_second: bool) -> tuple[Value
     if not gaps.values.size or not len(gaps.ends):
         return np.zeros(shape), np.zeros(shape, dtype=np.bool_)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        filled = Filled(gaps)
-        dense = gaps.over(filled.after)
+        before = gaps.missing.before(gaps.values)
+        dense = gaps.over(gaps.missing.after(gaps.values))
         counts = gaps.counts
         present = counts >= 2
         newest = gaps.values.shape[1] - 1  # rows of empty windows only have to be some
         first_to_last = Differences(np.minimum(gaps.lo, newest), np.maximum(gaps.hi - 1, 0))
-        gained = first_to_last.of(filled.before, filled.after)
+        gained = first_to_last.of(before, dense.values)
         often = np.zeros(0, dtype=np.intp)
         if counter:
-            often = _add_lost(gained, gaps, filled)
+            often = _add_lost(gained, gaps, before)
         edges = counters.Edges(dense)
         seconds = counters.width_seconds(dense) if per_second else 1.0
         result = dense.scaled(gained, edges.factor(edges.to_start) / seconds)
         if counter:
             counters.stop_at_zero(result, gained, dense, edges, seconds, present)
-        _one_by_one(result, gained, counts, gaps, filled, edges, seconds, counter=counter)
+        _one_by_one(result, gained, counts, gaps, dense.values, edges, seconds, counter=counter)
         kernel = counters.rate if per_second else counters.increase
         for series in gaps.by_source(often):
             result[series] = kernel(gaps.windows(series))[0]
     return result, None if present.all() else present
 
 
-def _add_lost(gained: Values, gaps: Gaps, filled: Filled) -> Rows:
-    """Adds what was lost in the resets of counters that fell once; returns those that did more often."""
-    fell = filled.before[:, 1:] < filled.before[:, :-1]
+def _add_lost(gained: Values, gaps: Gaps, values: Values) -> Rows:
+    """Adds what was lost in the resets of counters that fell once; returns those that did more often.
+
+    values: float64[S, T], each missing one as the last before it.
+    """
+    fell = values[:, 1:] < values[:, :-1]
     falls = np.count_nonzero(fell, axis=1)
     once = np.flatnonzero(falls == 1)
     if len(once):
         before = fell[once].argmax(axis=1)  # the sample after it is there: else nothing would fall
         # The windows that hold the last sample before the fall, and the one after it, follow one another.
         first = np.searchsorted(gaps.hi, before + 1, side="right")
-        last = np.searchsorted(gaps.lo, filled.last_rows(once, before), side="right")
+        last = np.searchsorted(gaps.lo, gaps.missing.last_rows(once, before), side="right")
         counts = np.maximum(last - first, 0)
         steps = np.arange(counts.sum()) + np.repeat(first - (np.cumsum(counts) - counts), counts)
         rows = slice(None) if len(once) == len(gained) else once
         gained[rows] += 0.0
-        gained[np.repeat(once, counts), steps] += np.repeat(filled.before[once, before], counts)
+        gained[np.repeat(once, counts), steps] += np.repeat(values[once, before], counts)
     return np.flatnonzero(falls > 1)
 
 
@@ -84,14 +87,17 @@ def _one_by_one(
     gained: Values,
     counts: Counts,
     gaps: Gaps,
-    filled: Filled,
+    after: Values,
     edges: counters.Edges,
     seconds: float,
     *,
     counter: bool,
 ) -> None:
-    """Windows that do not extrapolate as their source does. result: float64[S, K], written to."""
-    own = take(filled.missing, gaps.lo) | take(filled.missing, gaps.hi - 1)
+    """Windows that do not extrapolate as their source does. result: float64[S, K], written to.
+
+    after: float64[S, T], values with each missing one as the next after it.
+    """
+    own = take(gaps.missing.mask, gaps.lo) | take(gaps.missing.mask, gaps.hi - 1)
     far = edges.reaches_far
     if far.any():
         own |= far[gaps.phases.of]
@@ -100,16 +106,16 @@ def _one_by_one(
         return
     times = gaps.phases.times
     source = gaps.phases.of[series]
-    first_rows = filled.first_rows(series, gaps.lo[steps])
+    first_rows = gaps.missing.first_rows(series, gaps.lo[steps])
     first = times[source, first_rows]
-    last = times[source, filled.last_rows(series, gaps.hi[steps] - 1)]
+    last = times[source, gaps.missing.last_rows(series, gaps.hi[steps] - 1)]
     sampled = (last - first) / 1000.0
     average = sampled / (counts[series, steps] - 1)
     to_start = counters.reach((first - gaps.starts[steps]) / 1000.0, average)
     to_end = counters.reach((gaps.ends[steps] - last) / 1000.0, average)
     gain = gained[series, steps]
     if counter:
-        start = filled.after[series, gaps.lo[steps]]
+        start = after[series, gaps.lo[steps]]
         to_zero = np.where((gain > 0) & (start >= 0), sampled * (start / gain), to_start)
         to_start = np.minimum(to_zero, to_start)
     result[series, steps] = gain * ((sampled + to_start + to_end) / sampled / seconds)

@@ -8,7 +8,7 @@ import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Values
 from zseval.promql.kernels import regression
-from zseval.promql.kernels.gaps import Filled, Gaps
+from zseval.promql.kernels.gaps import Gaps
 from zseval.promql.kernels.lines import Lines
 from zseval.promql.kernels.windows import Windows
 
@@ -48,7 +48,7 @@ def _level(result: Values, gaps: Gaps, ahead: Values | None) -> None:
     """`regression.level` for the series that rest often enough to fill a window."""
     if not gaps.values.size:
         return
-    before = Filled(gaps).before
+    before = gaps.missing.before(gaps.values)
     rests = np.count_nonzero(before[:, 1:] == before[:, :-1], axis=1)
     rests -= np.count_nonzero(~gaps.present[:, 1:] & ~np.isnan(before[:, 1:]), axis=1)  # filled in
     for series, w in _closed(gaps, np.flatnonzero(rests >= regression.least_rests(gaps.counts))):

@@ -10,9 +10,10 @@ import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Times, Values
 from zseval.model.staleness import is_stale
-from zseval.promql.kernels.windows import last_rows, take, take_times
+from zseval.promql.kernels.missing import Missing
+from zseval.promql.kernels.windows import last_rows, places, take, take_times, window_bounds
 
-__all__ = ["last_within"]
+__all__ = ["last_with_gaps", "last_within"]
 
 
 def last_within(
@@ -35,3 +36,26 @@ def last_within(
     if stale.any():
         present = ~stale if present is None else present & ~stale
     return found, present, sample_times
+
+
+def last_with_gaps(
+    times: Times, values: Values, present: Mask, ends: Times, lookback: int
+) -> tuple[Values, Mask | None, Times]:
+    """As `last_within`, of series that share their times but for missing samples; times int64[S, K].
+
+    times: int64[T], ms.  values: float64[S, T], of no meaning where not present, bool[S, T].
+    """
+    missing = Missing(present)
+    oldest, rows = window_bounds(times, ends, lookback)  # [K]
+    rows -= 1
+    found = take(missing.before(values), rows)
+    held = np.empty(found.shape, dtype=np.bool_)
+    held[:] = rows >= oldest
+    sample_times = np.empty(found.shape, dtype=np.int64)
+    sample_times[:] = take_times(times, rows)
+    series, steps = places(take(missing.mask, rows))
+    last = missing.last_rows(series, np.maximum(rows[steps], 0))
+    held[series, steps] &= last >= oldest[steps]
+    sample_times[series, steps] = times.take(last, mode="clip")
+    held &= ~is_stale(found)
+    return found, None if held.all() else held, sample_times
