@@ -7,6 +7,7 @@ what cannot be done that way (more columns, deletion) makes new arrays. A sealed
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from zseval.tsdb.strips import GroupStrips, Strip, strip_of_cells
 __all__ = ["Joining", "OpenBlock", "OpenCells", "SealedBlock"]
 
 _JOINED_LEAST, _JOINED_PARTS = 256, 8  # columns joined at a time; this part of a wide block's
+_NUMBERS = itertools.count()
 _LEAST_SPARE = 4
 _SPARE_SHARE = 16  # one spare column for this many: a target that changes a little does not cost a new block
 
@@ -198,14 +200,16 @@ class OpenBlock:
     """The block rows are appended to. Guarded by the lock of its TSDB.
 
     layout: the columns in use.  rows: how many are filled, the last perhaps still in part.
+    number: no other has it.
     """
 
-    __slots__ = ("_absent", "_seen", "_stale", "_times", "_values", "_written", "layout", "rows")
+    __slots__ = ("_absent", "_seen", "_stale", "_times", "_values", "_written", "layout", "number", "rows")
 
     def __init__(self, layout: Layout, rows: int) -> None:
         used = len(layout)
         capacity = used + max(_LEAST_SPARE, used // _SPARE_SHARE)
         self.layout = layout
+        self.number = next(_NUMBERS)
         self.rows = 0
         self._times: Times = np.zeros(rows, dtype=np.int64)
         self._values: Values = np.full((capacity, rows), ABSENT_NAN)
@@ -218,6 +222,11 @@ class OpenBlock:
     def times(self) -> Times:
         """int64[rows], a view."""
         return self._times[: self.rows]
+
+    @property
+    def values(self) -> Values:
+        """float64[C, R], the array itself; its first `rows` rows mean something, in the columns in use."""
+        return self._values
 
     @property
     def is_full(self) -> bool:

@@ -49,6 +49,7 @@ from zseval.tsdb.status import (
     values_by_label,
 )
 from zseval.tsdb.table import Sizing, Table
+from zseval.tsdb.tail import Tails
 
 __all__ = ["REFUSALS", "TSDB", "RowResult", "Table", "Verdict"]
 
@@ -107,6 +108,8 @@ class TSDB:
         self._histograms = Histograms()
         self.exemplars = ExemplarRing(max_exemplars) if max_exemplars > 0 else None
         self._tables: dict[str, Table] = {}
+        self._tails = Tails()
+        self._rewritten = 0  # how often anything but appending happened to the samples
         self._generations_before = 0  # of earlier epochs
         self._settled_series = 0  # ids below it were there at the last look for dead series
 
@@ -359,6 +362,11 @@ class TSDB:
             histograms = self._histograms.read(resolved.ids, start_ms, end_ms)
             recent: list[Recent] = []
             if is_apart and not histograms and not self._irregular.reaches(start_ms, end_ms):
+                cohort = resolved.following.cohort(
+                    tables, resolved.locate, start_ms, end_ms, self._rewritten, self._tails
+                )
+                if cohort is not None:
+                    return Selection(resolved.ids, epoch, resolved.labels, (), cohorts=(cohort,))
                 recent, tables = _recent_of(tables, resolved.locate, start_ms, end_ms)
             sources = [table.read(resolved.locate, start_ms, end_ms) for table in tables]
             sources.append(self._irregular.read(resolved.locate, resolved.ids, start_ms, end_ms))
@@ -422,6 +430,7 @@ class TSDB:
             self._starts.delete(wanted, start_ms - 1, end_ms)
             deleted += self._histograms.delete(wanted, start_ms - 1, end_ms)
             if deleted:
+                self._rewritten += 1
                 self._forget_released()
                 alive = self._alive()
                 if not alive[wanted].all():
@@ -434,6 +443,7 @@ class TSDB:
         What was selected before stays as it was. Costs next to nothing: blocks keep one time and offsets.
         """
         with self._head.lock:
+            self._rewritten += 1
             for holder in self._holders():
                 holder.shift(delta_ms)
             self._starts.shift(delta_ms)
@@ -513,6 +523,7 @@ class TSDB:
         if self._retention_bytes is not None:
             dropped |= drop_to_fit(self._tables.values(), self._irregular, self._retention_bytes)
         if dropped:
+            self._rewritten += 1
             drop_before((), self._starts, self.min_time_ms)
             self._forget_released()
             self._collect_dead()

@@ -23,6 +23,7 @@ from zseval.model.labelsets import LabelSets
 from zseval.model.matcher import Matcher, MatchType
 from zseval.tsdb.layout import Layout, Located
 from zseval.tsdb.series import SeriesTable
+from zseval.tsdb.tail import Following
 
 __all__ = ["Index", "Resolved"]
 
@@ -44,12 +45,16 @@ Holder = TypeVar("Holder", bound=_Layouts)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resolved:
-    """What a set of matchers selects. ids: int32[S], increasing.  labels: their label sets."""
+    """What a set of matchers selects. ids: int32[S], increasing.  labels: their label sets.
+
+    following: the newest samples of these series, where they are asked for again and again.
+    """
 
     ids: Ids
     labels: LabelSets
     _located: WeakKeyDictionary[Layout, Located | None] = field(default_factory=WeakKeyDictionary)
     _holders: dict[int, tuple[list[Any], bool]] = field(default_factory=dict)
+    following: Following = field(default_factory=Following)
 
     def locate(self, layout: Layout) -> Located | None:
         """Where in a layout these series are, None where none is; remembered as long as the layout lives."""

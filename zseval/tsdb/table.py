@@ -15,7 +15,7 @@ import numpy as np
 
 from zseval.errors import StorageError
 from zseval.model.arrays import Ids, Mask, Rows, Times, Values
-from zseval.model.staleness import is_stale
+from zseval.model.staleness import is_absent, is_stale
 from zseval.tsdb.block import Joining, OpenBlock, SealedBlock
 from zseval.tsdb.cohort import Recent
 from zseval.tsdb.gather import Piece, Source
@@ -84,6 +84,7 @@ class Table:
         self._places: OrderedDict[int, _Place] = OrderedDict()
         self._placed = 0  # the lengths of their ids arrays together
         self._joining: Joining | None = None
+        self._rolled: tuple[int, int] | None = None  # the block before the open one, and its rows that went
 
     def append_row(
         self, timestamp_ms: int, ids: Ids, values: Values, *, epoch: int, starts: Times | None = None
@@ -149,6 +150,19 @@ class Table:
     @property
     def has_open(self) -> bool:
         return self._open is not None
+
+    @property
+    def open_block(self) -> OpenBlock | None:
+        """The block that rows are written to."""
+        return self._open
+
+    def rolled_after(self, number: int) -> int | None:
+        """Where the open block goes on with the last rows of that block: how many others it had."""
+        return self._rolled[1] if self._rolled is not None and self._rolled[0] == number else None
+
+    def has_sealed_after(self, time_ms: int) -> bool:
+        """Whether a sealed block reaches beyond a time."""
+        return bool(self.blocks) and self.blocks[-1].max_time_ms > time_ms
 
     @property
     def open_bytes(self) -> int:
@@ -239,16 +253,21 @@ class Table:
         None where it is not so, or where nothing is there.
         """
         block = self._open
-        if block is None or not block.rows or (self.blocks and self.blocks[-1].max_time_ms > start_ms):
+        if block is None or not block.rows or self.has_sealed_after(start_ms):
             return None
         located = locate(block.layout)
         if located is None:
             return None
         cells, times = block.cells(), block.times
-        if not cells.is_full and (cells.absent[located.place].any() or cells.stale[located.place].any()):
+        lo, hi = int(times.searchsorted(start_ms, "right")), int(times.searchsorted(end_ms, "right"))
+        if lo >= hi:
             return None
-        lo, hi = times.searchsorted(start_ms, "right"), times.searchsorted(end_ms, "right")
-        return Recent(located, times[lo:hi], cells.values, int(lo)) if lo < hi else None
+        place = located.place
+        if not cells.is_full and (cells.absent[place].any() or cells.stale[place].any()):
+            wanted = cells.values[place, lo:hi]
+            if (is_absent(wanted) | is_stale(wanted)).any():
+                return None
+        return Recent(located, times[lo:hi], cells.values, lo)
 
     def occupied(self, start_ms: int, end_ms: int) -> Iterator[Ids]:
         """Ids of the series with a cell in start_ms < t <= end_ms, perhaps repeated."""
@@ -424,7 +443,7 @@ class Table:
         rows = min(self._sizing.rows_for(len(block.layout)), max(_FIRST_ROWS, 2 * keep))
         following = block.continued(keep, rows)
         self._add(block.seal(keep))
-        self._open = following
+        self._open, self._rolled = following, (block.number, block.rows - keep)
 
     def _roll(self, new: Ids) -> None:
         """Seal the open block and open the next, for the series that had a cell in it and the new ones."""
