@@ -21,6 +21,7 @@ __all__ = ["ScopedSymbols", "SymbolTable", "Symbols"]
 class SymbolTable(Protocol):
     """What label columns need of a string table."""
 
+    def __len__(self) -> int: ...
     def intern(self, text: str) -> int: ...
     def find(self, text: str) -> int | None: ...
     def text(self, symbol: int) -> str: ...
@@ -94,6 +95,10 @@ class ScopedSymbols:
         self._base = base
         self._texts: list[str] = [""]
         self._ids: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        """How many strings of its own it has."""
+        return len(self._ids)
 
     def intern(self, text: str) -> int:
         symbol = self.find(text)

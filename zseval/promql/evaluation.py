@@ -19,7 +19,7 @@ from zseval.model.arrays import Histograms, Mask, Rows, Times, Values, is_histog
 from zseval.model.labels import METADATA_LABELS
 from zseval.model.labelsets import LabelSets
 from zseval.model.matcher import Matcher
-from zseval.model.symbols import ScopedSymbols, SymbolTable
+from zseval.model.symbols import SymbolTable
 from zseval.promql.errors import EvaluationError, InvalidQueryError
 from zseval.promql.exec.context import Context, Query
 from zseval.promql.exec.extended import reach_of
@@ -31,7 +31,7 @@ from zseval.promql.exec.trace import Trace
 from zseval.promql.exec.vector import Vector, merged, without_names
 from zseval.promql.kernels.extended import edge_samples
 from zseval.promql.kernels.windows import NO_TIME, Windows
-from zseval.promql.plan.cache import PlanCache
+from zseval.promql.plan.cache import Notes, PlanCache
 from zseval.promql.plan.nodes import Node, Plan, Read, Subquery, Text, Window
 from zseval.promql.plan.request import Evaluation, Settings
 from zseval.promql.result import Result
@@ -78,46 +78,52 @@ class Evaluator:
 
     def plan(self, evaluation: Evaluation) -> Plan:
         """Raises EvaluationError for what cannot be planned."""
+        return self._planned(evaluation)[0]
+
+    def _planned(self, evaluation: Evaluation) -> tuple[Plan, Notes]:
         try:
-            return self.plans.plan(self.expr, evaluation, self.settings)
+            return self.plans.plan(self.expr, evaluation, self.settings, self.db.symbols)
         except InvalidQueryError as error:
             raise error.within(self.text) from None
 
     def result(self, evaluation: Evaluation, *, stats: bool) -> Result:
         """Raises EvaluationError, TooManySamplesError, QueryTimeoutError and QueryCanceledError."""
-        plan = self.plan(evaluation)
+        plan, notes = self._planned(evaluation)
         trace = Trace(plan.steps, self.limits.clock) if stats else None
-        return self._follow(plan, trace, is_range=evaluation.step_ms > 0)
+        return self._follow(plan, notes, trace, is_range=evaluation.step_ms > 0)
 
     def explanation(self, evaluation: Evaluation, time_ms: int) -> Explanation:
         """What each part gave, with values of the step at time_ms, and the error where it failed."""
         from zseval.promql.explain.build import explained
 
-        plan = self.plan(evaluation)
+        plan, notes = self._planned(evaluation)
         trace = Trace(plan.steps, self.limits.clock, time_ms)
         result, error = None, ""
         try:
-            result = self._follow(plan, trace, is_range=evaluation.step_ms > 0)
+            result = self._follow(plan, notes, trace, is_range=evaluation.step_ms > 0)
         except EvaluationError as failure:
             error = str(failure)
         text = self.text or to_text(self.expr)
         return explained(plan, trace, self.db, self.settings.lookback_ms, text, result, error)
 
-    def _follow(self, plan: Plan, trace: Trace | None, *, is_range: bool) -> Result:
+    def _follow(self, plan: Plan, notes: Notes, trace: Trace | None, *, is_range: bool) -> Result:
         limits = self.limits
         started = limits.clock()
         limits.check()
-        base = self.db.symbols
+        selections = tuple([self._select(read) for read in plan.reads])
+        if not notes.is_good_for(notes.base):  # it was before these were selected
+            notes = Notes(notes.base)
         query = Query(
-            base=base,
-            symbols=ScopedSymbols(base),
-            selections=tuple(self._select(read) for read in plan.reads),
+            base=notes.base,
+            symbols=notes.symbols,
+            selections=selections,
             memo=self.memo,
             limits=limits,
             lookback_ms=self.settings.lookback_ms,
             features=self.features,
             text=self.text,
             trace=trace,
+            notes=notes.by_node,
         )
         prepared = limits.clock()
         ctx = Context(query, plan.steps)

@@ -7,16 +7,16 @@ many rows become one matrix.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from zseval.model.arrays import Rows, Times, Values
+from zseval.model.arrays import Mask, Rows, Times, Values
 from zseval.tsdb.frame import Frame
 from zseval.tsdb.layout import Located
 
-__all__ = ["Cohort", "Recent", "cohorts"]
+__all__ = ["Cohort", "Recent", "cohorts", "order_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,15 +39,21 @@ class Cohort:
     of: intp[S], the source of each.  times: int64[P, T], ms, increasing.
     lows, highs: intp[P], which of the T are meant, of each source; None for all.
     rising: True only where no value is less than the one before.
+    made: what was computed from it, for whoever asks the same.
     """
 
-    __slots__ = ("_parts", "_values", "highs", "lows", "of", "rising", "rows", "times")
+    __slots__ = ("_order", "_parts", "_values", "highs", "lows", "made", "of", "rising", "rows", "times")
 
-    def __init__(self, rows: Rows, of: Rows, times: Times, *, rising: bool = False) -> None:
+    def __init__(
+        self, rows: Rows, of: Rows, times: Times, *, rising: bool = False, order: Rows | None = None
+    ) -> None:
+        """order: intp[S], what sorts `rows`; empty where they are sorted; None where it is not known."""
         self.rows = rows
         self.of = of
         self.times = times
         self.rising = rising
+        self.made: dict[Hashable, tuple[Values, Mask | None]] = {}
+        self._order = order
         self.lows: Rows | None = None
         self.highs: Rows | None = None
         self._parts: Sequence[Recent] = ()
@@ -65,10 +71,19 @@ class Cohort:
 
     @classmethod
     def of_rows(
-        cls, rows: Rows, of: Rows, times: Times, values: Values, lows: Rows, highs: Rows, *, rising: bool
+        cls,
+        rows: Rows,
+        of: Rows,
+        times: Times,
+        values: Values,
+        lows: Rows,
+        highs: Rows,
+        *,
+        rising: bool,
+        order: Rows,
     ) -> Cohort:
         """times: int64[T, P].  values: float64[T, S]."""
-        made = cls(rows, of, times.T, rising=rising)
+        made = cls(rows, of, times.T, rising=rising, order=order)
         made._values, made.lows, made.highs = values.T, lows, highs
         return made
 
@@ -98,6 +113,19 @@ class Cohort:
             start = end
         return out
 
+    def spread(self, values: Values, present: Mask | None, series: int) -> tuple[Values, Mask | None]:
+        """[S, 1], a value for each of its series -> [N, 1], for each of all N, in their order."""
+        if len(self.rows) == series:
+            if self._order is None:
+                self._order = order_of(self.rows)
+            if not len(self._order):  # they are in order
+                return values, present
+            return values[self._order], None if present is None else present[self._order]
+        spread, mask = np.zeros((series, 1)), np.zeros((series, 1), dtype=np.bool_)
+        spread[self.rows] = values
+        mask[self.rows] = True if present is None else present
+        return spread, mask
+
     def frames(self) -> list[Frame]:
         """Each source by itself, those without any sample left out."""
         sources, length = self.times.shape
@@ -111,6 +139,13 @@ class Cohort:
                 found.append(Frame(self.rows[first:last], times, cells, None, has_stale=False))
             first = last
         return found
+
+
+def order_of(rows: Rows) -> Rows:
+    """What sorts different numbers; empty where they are sorted."""
+    if bool((rows[1:] > rows[:-1]).all()):
+        return rows[:0]
+    return np.argsort(rows)
 
 
 def cohorts(parts: Sequence[Recent]) -> tuple[Cohort, ...]:

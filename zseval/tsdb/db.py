@@ -366,7 +366,8 @@ class TSDB:
                     tables, resolved.locate, start_ms, end_ms, self._rewritten, self._tails
                 )
                 if cohort is not None:
-                    return Selection(resolved.ids, epoch, resolved.labels, (), cohorts=(cohort,))
+                    found = (cohort,) if cohort.times.shape[1] else ()
+                    return Selection(resolved.ids, epoch, resolved.labels, (), cohorts=found)
                 recent, tables = _recent_of(tables, resolved.locate, start_ms, end_ms)
             sources = [table.read(resolved.locate, start_ms, end_ms) for table in tables]
             sources.append(self._irregular.read(resolved.locate, resolved.ids, start_ms, end_ms))

@@ -16,7 +16,7 @@ import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Times, Values
 from zseval.model.staleness import is_absent, is_stale
-from zseval.tsdb.cohort import Cohort, Recent
+from zseval.tsdb.cohort import Cohort, Recent, order_of
 from zseval.tsdb.head import NO_TIME
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class _Tail:
     """
 
     __slots__ = (
-        "_feeds", "_given", "_silent", "fell", "length", "of", "rows", "since_ms", "times", "values"
+        "_feeds", "_given", "_order", "_silent", "fell", "length", "of", "rows", "since_ms", "times", "values"
     )  # fmt: skip
 
     def __init__(
@@ -97,6 +97,7 @@ class _Tail:
         parts = [part for _, part in recent]
         counts = [len(part.located.rows) for part in parts]
         self.rows: Rows = np.concatenate([part.located.rows for part in parts])
+        self._order = order_of(self.rows)
         self.of: Rows = np.repeat(np.arange(len(parts), dtype=np.intp), counts)
         self.length = max(len(part.times) for part in parts)
         room = self.length + _SPARE_ROWS
@@ -129,25 +130,32 @@ class _Tail:
     def advance(self, width_ms: int) -> bool:
         """Read what is new, and keep what is not older than so much.
 
-        False where the sources do not go on in step, samples are missing or markers came: it is of no use then.
+        False where the sources do not go on in step, or with gaps or markers: it is of no use then.
         """
-        if not all(silent.is_still for silent in self._silent):
-            return False
-        news = {feed.news() for feed in self._feeds}
-        if len(news) > 1:
-            return False
-        (fresh,) = news
+        for silent in self._silent:
+            if not silent.is_still:
+                return False
+        fresh: int | None = -1
+        for feed in self._feeds:
+            news = feed.news()
+            if news is None or (fresh != news and fresh != -1):
+                return False
+            fresh = news
         if not fresh:
-            return fresh == 0
+            return True
         if self.length + fresh > len(self.values):
             self._move(fresh, width_ms)
         first, last = self.length, self.length + fresh
         for source, feed in enumerate(self._feeds):
-            block, rows = feed.table.open_block, slice(feed.rows, feed.rows + fresh)
+            block, old = feed.table.open_block, feed.rows
             assert block is not None, "it has news"
-            self.values[first:last, feed.to] = block.values[feed.place, rows].T
-            self.times[first:last, source] = block.times[rows]
-            feed.rows += fresh
+            if fresh == 1:
+                self.values[first, feed.to] = block.values[feed.place, old]
+                self.times[first, source] = block.times[old]
+            else:
+                self.values[first:last, feed.to] = block.values[feed.place, old : old + fresh].T
+                self.times[first:last, source] = block.times[old : old + fresh]
+            feed.rows = old + fresh
         added = self.values[first:last]
         odd = np.isnan(added)
         if odd.any() and (is_absent(added[odd]) | is_stale(added[odd])).any():
@@ -184,7 +192,14 @@ class _Tail:
         hi = max(lo, int(highs.max()))
         rising = not self.fell[lo + 1 : hi].any()
         made = Cohort.of_rows(
-            self.rows, self.of, times[lo:hi], self.values[lo:hi], lows - lo, highs - lo, rising=rising
+            self.rows,
+            self.of,
+            times[lo:hi],
+            self.values[lo:hi],
+            lows - lo,
+            highs - lo,
+            rising=rising,
+            order=self._order,
         )
         self._given = start_ms, end_ms, self.length, made
         return made

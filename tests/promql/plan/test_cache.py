@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from zseval.model.symbols import Symbols
 from zseval.promql.errors import InvalidQueryError
 from zseval.promql.plan.build import build
-from zseval.promql.plan.cache import PlanCache
+from zseval.promql.plan.cache import Notes, PlanCache
 from zseval.promql.plan.nodes import Plan
 from zseval.promql.plan.request import Evaluation, Settings
+from zseval.promql.syntax.ast import Expr
 from zseval.promql.syntax.parser import parse
 
 SETTINGS = Settings(300_000, 60_000)
+SYMBOLS = Symbols()
 AT_OTHER_TIMES = [
     "up",
     "1 + 2",
@@ -44,7 +47,7 @@ def _parse(text: str) -> object:
 
 
 def _plan(cache: PlanCache, expr: object, evaluation: Evaluation) -> Plan:
-    return cache.plan(expr, evaluation, SETTINGS)  # type: ignore[arg-type]
+    return cache.plan(expr, evaluation, SETTINGS, SYMBOLS)[0]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("first", "second"), EVALUATIONS)
@@ -75,7 +78,7 @@ def test_other_steps_and_settings_have_plans_of_their_own() -> None:
     _plan(cache, expr, Evaluation(0, 100, 10))
     _plan(cache, expr, Evaluation(0, 100, 20))
     _plan(cache, expr, Evaluation(0, 200, 10))
-    assert cache.plan(expr, Evaluation(0, 200, 10), Settings(1, 2)).moves
+    assert cache.plan(expr, Evaluation(0, 200, 10), Settings(1, 2), SYMBOLS)[0].moves
     assert len(cache) == 4
 
 
@@ -92,3 +95,37 @@ def test_the_oldest_plans_go() -> None:
     for expr in kept:
         _plan(cache, expr, Evaluation.instant(0))
     assert len(cache) == 1000
+
+
+def _notes(cache: PlanCache, expr: Expr, symbols: Symbols) -> Notes:
+    return cache.plan(expr, Evaluation.instant(0), SETTINGS, symbols)[1]
+
+
+def test_notes_are_kept_of_what_is_asked_again_and_again() -> None:
+    cache, expr, symbols = PlanCache(), parse("x"), Symbols()
+    notes = [_notes(cache, expr, symbols) for _ in range(6)]
+    assert len({id(each) for each in notes[:3]}) == 3
+    assert notes[3] is notes[4] is notes[5]
+
+
+def test_notes_are_of_one_table_of_symbols() -> None:
+    cache, expr, symbols = PlanCache(), parse("x"), Symbols()
+    kept = [_notes(cache, expr, symbols) for _ in range(5)][-1]
+    symbols.intern("more")
+    assert _notes(cache, expr, symbols) is kept, "nothing was made up"
+    kept.symbols.intern("made up")
+    assert _notes(cache, expr, symbols) is not kept, "the store may have that string by now"
+    again = _notes(cache, expr, symbols)
+    again.symbols.intern("made up")
+    assert _notes(cache, expr, symbols) is again
+    symbols.intern("made up")
+    assert _notes(cache, expr, symbols) is not again
+    assert _notes(cache, expr, Symbols()) is not _notes(cache, expr, symbols)
+
+
+def test_strings_made_up_without_end_are_forgotten() -> None:
+    cache, expr, symbols = PlanCache(), parse("x"), Symbols()
+    kept = [_notes(cache, expr, symbols) for _ in range(5)][-1]
+    for number in range(10_000):
+        kept.symbols.intern(str(number))
+    assert _notes(cache, expr, symbols) is not kept

@@ -51,10 +51,16 @@ def aggregate(node: Aggregate, vector: Vector, param: Vector | None, ctx: Contex
 
     Raises EvaluationError for parameters without meaning.
     """
-    ctx.query.limits.hold(vector.size)
-    groups = row_groups(vector.labels, node.grouping, node.without, ctx.query)
+    query, labels = ctx.query, vector.labels
+    query.limits.hold(vector.size)
+    note = query.notes.get(id(node))
+    if note is not None and note[0] is labels:
+        groups: RowGroups = note[1]
+    else:
+        groups = row_groups(labels, node.grouping, node.without, query)
+        query.notes[id(node)] = labels, groups
     result = _OPERATORS.get(node.op, _reduce)(node, vector, param, groups, ctx)
-    ctx.query.limits.hold(-vector.size)
+    query.limits.hold(-vector.size)
     return result
 
 

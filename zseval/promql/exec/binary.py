@@ -23,7 +23,15 @@ from zseval.promql.exec.histogram_binary import (
     pair_histograms,
     scalar_with_histograms,
 )
-from zseval.promql.exec.match import Pairs, any_per_group, match_labels, pairs, rows_per_group, signatures
+from zseval.promql.exec.match import (
+    Pairs,
+    Signatures,
+    any_per_group,
+    match_labels,
+    pairs,
+    rows_per_group,
+    signatures,
+)
 from zseval.promql.exec.vector import Vector, drop_names, joined_histograms, mask_and, merged
 from zseval.promql.kernels.arithmetic import ARITHMETIC, COMPARISON
 from zseval.promql.plan.nodes import Binary
@@ -41,7 +49,7 @@ def binary(node: Binary, left: Vector, right: Vector, ctx: Context) -> Vector:
     assert node.matching is not None, "the checker gives every operation on two vectors a matching"
     set_operator = _SET_OPERATORS.get(node.op)
     if set_operator is not None:
-        return set_operator(left, right, node.matching, ctx)
+        return set_operator(node, left, right, node.matching, ctx)
     return _vectors(node, node.matching, left, right, ctx)
 
 
@@ -58,10 +66,10 @@ def _vector_and_scalar(node: Binary, left: Vector, right: Vector, ctx: Context) 
         return scalar_with_histograms(node, left, right, ctx)
     if node.op in ARITHMETIC:
         values = ARITHMETIC[node.op](left.values, right.values)
-        return drop_names(vector.with_values(values, vector.present), ctx)
+        return drop_names(vector.with_values(values, vector.present), ctx, node)
     kept = COMPARISON[node.op](left.values, right.values)
     if node.return_bool:
-        return drop_names(vector.with_values(kept.astype(np.float64), vector.present), ctx)
+        return drop_names(vector.with_values(kept.astype(np.float64), vector.present), ctx, node)
     return vector.where(mask_and(vector.present, kept))
 
 
@@ -77,6 +85,11 @@ class _Matched:
 
 
 def _vectors(node: Binary, matching: VectorMatching, left: Vector, right: Vector, ctx: Context) -> Vector:
+    note = ctx.query.notes.get(id(node))
+    if note is not None and note[0] is left.labels and note[1] is right.labels:
+        plain = _of_pairs(node, note[2], note[3], left, right, ctx)
+        if plain is not None:
+            return plain
     swapped = matching.cardinality is Cardinality.ONE_TO_MANY
     many, one = (right, left) if swapped else (left, right)
     met = pairs(many.labels, one.labels, matching, ctx.query)
@@ -109,7 +122,45 @@ def _vectors(node: Binary, matching: VectorMatching, left: Vector, right: Vector
         present = present if node.return_bool else mask_and(present, kept)
     ctx.query.limits.hold(-sides.many.size)
     marks = np.ones(len(labels), dtype=np.bool_) if node.return_bool and ctx.query.delayed_names else None
-    return merged(Vector(labels, values, present, marks, histograms), ctx)
+    result = merged(Vector(labels, values, present, marks, histograms), ctx)
+    if met.many_unique and met.one_unique and result.values is values and not fills(matching):
+        ctx.query.notes[id(node)] = (
+            left.labels,
+            right.labels,
+            labels,
+            (
+                replace(met, many=met.one, one=met.many, many_all=met.one_all, one_all=met.many_all)
+                if swapped
+                else met
+            ),
+        )
+    return result
+
+
+def _of_pairs(
+    node: Binary, labels: LabelSets, met: Pairs, left: Vector, right: Vector, ctx: Context
+) -> Vector | None:
+    """The result where each row meets one other at most, and no results can have the same labels.
+
+    met: whichever side is the many one, its `many` are rows of the left side.
+    None where it takes more than the operator on numbers.
+    """
+    if ctx.query.delayed_names or concerns_histograms(node.op, left, right):
+        return None
+    first = left.values if met.many_all else left.values[met.many]
+    second = right.values if met.one_all else right.values[met.one]
+    present, other = left.present, right.present
+    if present is not None and not met.many_all:
+        present = present[met.many]
+    if other is not None and not met.one_all:
+        other = other[met.one]
+    present = mask_and(present, other)
+    if node.op in ARITHMETIC:
+        return Vector(labels, ARITHMETIC[node.op](first, second), present)
+    kept = COMPARISON[node.op](first, second)
+    if node.return_bool:
+        return Vector(labels, kept.astype(np.float64), present)
+    return Vector(labels, first, mask_and(present, kept))
 
 
 def _operands(sides: _Matched, swapped: bool) -> Operands:
@@ -225,18 +276,35 @@ def _result_labels(
     return query.remember((many, one), ("result labels", matching, dropped), make)
 
 
-def _and(left: Vector, right: Vector, matching: VectorMatching, ctx: Context) -> Vector:
+def _signatures_of(
+    node: Binary, left: Vector, right: Vector, matching: VectorMatching, ctx: Context
+) -> Signatures:
+    """Those of the rows of both sides, noted."""
+    note = ctx.query.notes.get(id(node))
+    if note is not None and note[0] is left.labels and note[1] is right.labels:
+        noted: Signatures = note[2]
+        return noted
     sides = signatures(left.labels, right.labels, matching, ctx.query)
+    ctx.query.notes[id(node)] = left.labels, right.labels, sides
+    return sides
+
+
+def _and(node: Binary, left: Vector, right: Vector, matching: VectorMatching, ctx: Context) -> Vector:
+    sides = _signatures_of(node, left, right, matching, ctx)
     return _masked(left, _found(right, sides.right, sides.count)[sides.left])
 
 
-def _unless(left: Vector, right: Vector, matching: VectorMatching, ctx: Context) -> Vector:
-    sides = signatures(left.labels, right.labels, matching, ctx.query)
+def _unless(node: Binary, left: Vector, right: Vector, matching: VectorMatching, ctx: Context) -> Vector:
+    sides = _signatures_of(node, left, right, matching, ctx)
     return _masked(left, ~_found(right, sides.right, sides.count)[sides.left])
 
 
 def _found(vector: Vector, ids: Rows, count: int) -> Mask:
     """bool[G, K]: at which steps each signature has a row; bool[G, 1] where that is the same at all."""
+    if vector.present is not None and vector.present.shape[1] == 1:
+        found = np.zeros((count, 1), dtype=np.bool_)
+        found[ids[vector.present[:, 0]]] = True
+        return found
     if vector.present is not None:
         return any_per_group(vector.present, ids, count)
     found = np.zeros((count, 1), dtype=np.bool_)
@@ -251,9 +319,9 @@ def _masked(vector: Vector, keep: Mask) -> Vector:
     return vector.where(mask_and(vector.present, np.broadcast_to(keep, vector.values.shape)))
 
 
-def _or(left: Vector, right: Vector, matching: VectorMatching, ctx: Context) -> Vector:
+def _or(node: Binary, left: Vector, right: Vector, matching: VectorMatching, ctx: Context) -> Vector:
     query = ctx.query
-    sides = signatures(left.labels, right.labels, matching, query)
+    sides = _signatures_of(node, left, right, matching, ctx)
     added = _masked(right, ~_found(left, sides.left, sides.count)[sides.right])
 
     def make() -> LabelSets:
@@ -273,7 +341,7 @@ def _marks(vector: Vector) -> Mask:
     return np.zeros(len(vector.labels), dtype=np.bool_) if vector.drop_name is None else vector.drop_name
 
 
-_SET_OPERATORS: dict[str, Callable[[Vector, Vector, VectorMatching, Context], Vector]] = {
+_SET_OPERATORS: dict[str, Callable[[Binary, Vector, Vector, VectorMatching, Context], Vector]] = {
     "and": _and,
     "or": _or,
     "unless": _unless,

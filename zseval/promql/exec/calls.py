@@ -40,12 +40,12 @@ def call(node: Call, args: Sequence[Vector], strings: Sequence[str], ctx: Contex
             vector, *params = args
             vector = vector.floats()
             values = kernel(vector.values, *(param.row for param in params))
-            return drop_names(vector.with_values(values, vector.present), ctx)
+            return drop_names(vector.with_values(values, vector.present), ctx, node)
         case Kind.CALENDAR:
             kernel = cast("ElementKernel", function.kernel)
             vector = args[0].floats() if args else _time(ctx)
             result = vector.with_values(kernel(vector.values), vector.present)
-            return drop_names(result, ctx) if args else result
+            return drop_names(result, ctx, node) if args else result
         case _:
             return _OTHERS[function.name](node, args, strings, ctx)
 
@@ -66,7 +66,7 @@ def range_call(
     start, by_rows = argument.span.start, None
     if vector.starts is not None and function.name in STARTED:
         by_rows = started_kernel(function.name, kernel, vector.starts, vector.labels, start, ctx)
-    result = apply_range(function, kernel, vector, params, ctx, start=start, by_rows=by_rows)
+    result = apply_range(function, kernel, vector, params, ctx, node=node, start=start, by_rows=by_rows)
     if function.name == "quantile_over_time":
         used = np.asarray(result.mask().any(axis=0))
         _warn_of_quantiles(params[0][used], node.args[0].span.start, ctx)
@@ -83,11 +83,11 @@ def _time(ctx: Context) -> Vector:
     return Vector.scalar(ctx.steps.times / 1000.0, ctx.query)
 
 
-def _timestamp(_node: Call, args: Sequence[Vector], _strings: Sequence[str], ctx: Context) -> Vector:
+def _timestamp(node: Call, args: Sequence[Vector], _strings: Sequence[str], ctx: Context) -> Vector:
     """Of anything but a selector: the time of the step."""
     vector = args[0]
     seconds = np.broadcast_to(ctx.steps.times / 1000.0, vector.values.shape)
-    return drop_names(vector.with_values(seconds, vector.present), ctx)
+    return drop_names(vector.with_values(seconds, vector.present), ctx, node)
 
 
 def _start_timestamp(_node: Call, args: Sequence[Vector], _strings: Sequence[str], ctx: Context) -> Vector:
@@ -96,7 +96,7 @@ def _start_timestamp(_node: Call, args: Sequence[Vector], _strings: Sequence[str
     return drop_names(vector.with_values(vector.values, np.zeros(vector.values.shape, dtype=np.bool_)), ctx)
 
 
-def _clamp(_node: Call, args: Sequence[Vector], _strings: Sequence[str], ctx: Context) -> Vector:
+def _clamp(node: Call, args: Sequence[Vector], _strings: Sequence[str], ctx: Context) -> Vector:
     """Nothing at steps at which low is above high."""
     vector, low, high = args[0].floats(), args[1].row, args[2].row
     values = elementwise.clamp(vector.values, low, high)
@@ -104,7 +104,7 @@ def _clamp(_node: Call, args: Sequence[Vector], _strings: Sequence[str], ctx: Co
     present = vector.present
     if not possible.all():
         present = mask_and(present, np.broadcast_to(possible, values.shape))
-    return drop_names(vector.with_values(values, present), ctx)
+    return drop_names(vector.with_values(values, present), ctx, node)
 
 
 def _sorted(node: Call, args: Sequence[Vector], strings: Sequence[str], ctx: Context) -> Vector:

@@ -7,8 +7,8 @@ one set of steps (a subquery and a step-invariant expression have steps of their
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zseval.model.labelsets import LabelSets
 from zseval.model.symbols import ScopedSymbols, SymbolTable
@@ -34,6 +34,7 @@ class Query:
     work is remembered. symbols: base plus this run's own strings.
     features: upstream's names of what is switched on.
     text: the query as it was written, "" where only its tree is known.
+    notes: by id of a node, what it worked out about label sets last time; it begins with those.
     trace: records what each node does, where somebody asked for it.
     """
 
@@ -47,6 +48,7 @@ class Query:
     text: str = ""
     annotations: Annotations = field(default_factory=Annotations)
     trace: Trace | None = None
+    notes: dict[int, tuple[Any, ...]] = field(default_factory=dict)
 
     @property
     def delayed_names(self) -> bool:
@@ -55,8 +57,9 @@ class Query:
 
     def remember(self, sets: tuple[LabelSets, ...], what: Hashable, make: Callable[[], T]) -> T:
         """`make()`, or its value from an earlier run over the same label sets."""
-        if any(each.symbols is not self.base for each in sets):
-            return make()
+        for each in sets:
+            if each.symbols is not self.base:
+                return make()
         return self.memo.get(sets, what, make)
 
     def no_labels(self) -> LabelSets:
@@ -82,7 +85,7 @@ class Context:
     totals_only: bool = False
 
     def at(self, steps: Steps) -> Context:
-        return replace(self, steps=steps)
+        return Context(self.query, steps, self.totals_only)
 
     def for_totals(self, wanted: bool) -> Context:
-        return self if wanted is self.totals_only else replace(self, totals_only=wanted)
+        return self if wanted is self.totals_only else Context(self.query, self.steps, wanted)

@@ -80,12 +80,21 @@ class RangeVector:
         self.frames = frames
         self.ends = ends
         self.width = width
-        self.span = (int(ends.min()) - width, int(ends.max())) if len(ends) else None
+        if len(ends) == 1:
+            end = int(ends[0])
+            self.span: tuple[int, int] | None = (end - width, end)
+        else:
+            self.span = (int(ends.min()) - width, int(ends.max())) if len(ends) else None
         self.drop_name = drop_name
         self.starts = starts
         self.histograms = histograms
         self.reach = reach
         self.cohorts = cohorts
+
+    @property
+    def is_cohort(self) -> bool:
+        """Whether a single cohort is all there is, seen from one step."""
+        return len(self.cohorts) == 1 and not self.frames and len(self.ends) == 1
 
     def without_gaps(self) -> RangeVector:
         """Less the series that share their times but for missing samples."""
@@ -231,14 +240,14 @@ def _of_cohort(cohort: Cohort, vector: RangeVector, ctx: Context) -> Iterator[tu
         found = np.unique(kinds).tolist()
     for kind in found:
         lo, hi = divmod(kind, length + 1)
-        rows, of, times = cohort.rows, cohort.of, cohort.times[:, lo:hi]
-        values = cohort.values if hi - lo == length else cohort.values[:, lo:hi]
+        rows, of, times, values = cohort.rows, cohort.of, cohort.times, cohort.values
+        if hi - lo != length:
+            times, values = times[:, lo:hi], values[:, lo:hi]
         if kinds is not None and len(found) > 1:
             sources, mine = np.flatnonzero(kinds == kind), np.flatnonzero(kinds[of] == kind)
             rows, values, times = rows[mine], values[mine], times[sources]
             of = np.searchsorted(sources, of[mine])
-        bounds = np.zeros(1, dtype=np.intp), np.array([hi - lo], dtype=np.intp)
-        windows = Windows(values, times[0], *bounds, starts, vector.ends, Phases(times, of))
+        windows = Windows.single(values, starts, vector.ends, Phases(times, of), rising=cohort.rising)
         if len(rows) <= COHORT_SERIES:
             yield rows, windows
             continue
@@ -315,56 +324,86 @@ def apply_range(
     params: Sequence[Values],
     ctx: Context,
     *,
+    node: object,
     start: int,
     by_rows: RowsKernel | None = None,
 ) -> Vector:
     """The vector a range function gives. params: its scalar arguments, float64[K] each.
 
     by_rows: takes the kernel's place where it matters which series the windows are of.
-    start: where in the text its range vector stands.
+    node: the call, which takes notes.  start: where in the text its range vector stands.
     Raises EvaluationError where two series become the same by losing their name.
     """
     series, steps = len(vector.labels), len(vector.ends)
     ctx.query.limits.hold(series * steps)
     compute: RowsKernel = by_rows or (lambda _rows, windows: kernel(windows, *params))
     together = function.phased and by_rows is None and vector.reach is None
-    parts = parts_of(function, compute, vector, ctx, params, together=together)
+    if together and vector.is_cohort:
+        values, present = _once(function, compute, vector, ctx, is_fixed=not params)
+    else:
+        parts = parts_of(function, compute, vector, ctx, params, together=together)
+        values, present = assemble(series, steps, parts)
     ctx.query.limits.hold(-series * steps)
-    values, present = assemble(series, steps, parts)
     result = Vector(vector.labels, values, present, vector.drop_name)
     if function.counters_only:
-        warn_if_not_counters(result.labels, result.rows_present(), start, ctx)
+        warn_if_not_counters(result.labels, result.rows_present, start, ctx)
     if vector.histograms:
         result = over_histograms(function.name, result, vector, ctx, start)
-    return result if function.keeps_name else _drop_names(result, ctx)
+    return result if function.keeps_name else _drop_names(result, ctx, node)
 
 
-def _drop_names(vector: Vector, ctx: Context) -> Vector:
+def _once(
+    function: Function, compute: RowsKernel, vector: RangeVector, ctx: Context, *, is_fixed: bool
+) -> tuple[Values, Mask | None]:
+    """[S, 1]: what a function gives for a single cohort and step, which others may have asked for before.
+
+    is_fixed: nothing but the samples and the window matters.
+    """
+    cohort = vector.cohorts[0]
+    what = function.name, vector.width, int(vector.ends[0])
+    found = cohort.made.get(what) if is_fixed else None
+    if found is None:
+        parts = [(rows, *compute(rows, windows)) for rows, windows in _of_cohort(cohort, vector, ctx)]
+        if len(parts) == 1 and parts[0][0] is cohort.rows:
+            found = cohort.spread(parts[0][1], parts[0][2], len(vector.labels))
+        else:
+            found = assemble(len(vector.labels), 1, parts)
+        if is_fixed:
+            cohort.made[what] = found
+    return found
+
+
+def _drop_names(vector: Vector, ctx: Context, node: object) -> Vector:
     """As `vector.drop_names`, but series that become the same are an error even at different steps.
 
     Source: promql/engine.go, eval of a Call with a matrix argument.
     """
-    if ctx.query.delayed_names:
+    query = ctx.query
+    if query.delayed_names:
         return replace(vector, drop_name=np.ones(len(vector.labels), dtype=np.bool_))
-    labels = without_names(vector.labels, ctx.query)
-    groups = ctx.query.remember((labels,), "group", labels.group)
+    note = query.notes.get(id(node))
+    if note is not None and note[0] is vector.labels:
+        return vector.under(note[1])
+    labels = without_names(vector.labels, query)
+    groups = query.remember((labels,), "group", labels.group)
     if groups.count < len(labels):
         rows = np.flatnonzero(vector.rows_present())
         if factorize(labels.codes[:, rows]).count < len(rows):
             raise EvaluationError(SAME_LABELSET)
         return replace(vector.take(rows), labels=labels.take(rows))
-    return replace(vector, labels=labels)
+    query.notes[id(node)] = vector.labels, labels
+    return vector.under(labels)
 
 
-def warn_if_not_counters(labels: LabelSets, present: Mask, start: int, ctx: Context) -> None:
-    """Infos for the metric names of present series, bool[S], that do not look like a counter's."""
+def warn_if_not_counters(labels: LabelSets, present: Callable[[], Mask], start: int, ctx: Context) -> None:
+    """Infos for the metric names of series that do not look like a counter's. present: bool[S], which are."""
     query = ctx.query
     if "type-and-unit-labels" in query.features:
-        _warn_of_types(labels, present, start, ctx)
+        _warn_of_types(labels, present(), start, ctx)
         return
     suspects = query.remember((labels,), "not counters", lambda: _not_counters(labels))
     if len(suspects):
-        rows = suspects[present[suspects]]
+        rows = suspects[present()[suspects]]
         for name in dict.fromkeys(texts(query.symbols, labels.column(METRIC_NAME)[rows])):
             query.annotations.possible_non_counter(name, start)
 

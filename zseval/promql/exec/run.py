@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -47,14 +49,15 @@ def evaluate(node: Node, ctx: Context) -> Vector:
 
     Raises PromQLError: EvaluationError, TooManySamplesError, QueryTimeoutError, QueryCanceledError.
     """
-    limits = ctx.query.limits
+    query = ctx.query
+    limits, trace = query.limits, query.trace
     limits.check()
     if ctx.steps.count == 0:
-        return Vector(LabelSets.empty(0, ctx.query.base), np.zeros((0, 0)))
-    before, trace = limits.held, ctx.query.trace
+        return Vector(LabelSets.empty(0, query.base), np.zeros((0, 0)))
+    before = limits.held
     result = _evaluate(node, ctx) if trace is None else trace.vector(node, ctx, _evaluate)
     limits.held = before
-    limits.hold(result.size)  # the inputs may go now
+    limits.hold(result.values.size)  # the inputs may go now
     return result
 
 
@@ -62,39 +65,48 @@ _TOTALS_FUNCTIONS = frozenset({"histogram_avg", "histogram_count", "histogram_su
 
 
 def _evaluate(node: Node, ctx: Context) -> Vector:
-    match node:
-        case Number(value=value):
-            return Vector.scalar(np.full(ctx.steps.count, value), ctx.query)
-        case Select(smoothed=True):
-            return smoothed_select(node, ctx)
-        case Select():
-            return select(node, ctx)
-        case SampleTimes(starts=True):
-            return drop_names(start_timestamps(node, ctx), ctx)
-        case SampleTimes():
-            return drop_names(sample_times(node, ctx), ctx)
-        case StepInvariant():
-            return _repeated(evaluate(node.expr, ctx.at(ctx.steps.first)), ctx)
-        case Negate():
-            inner = evaluate(node.expr, ctx)
-            return drop_names(negated(inner), ctx)
-        case Binary():
-            inner_ctx = ctx.for_totals(ctx.totals_only and node.op not in TRIM)
-            left = evaluate(node.lhs, inner_ctx)
-            return binary(node, left, evaluate(node.rhs, inner_ctx), ctx)
-        case Aggregate():
-            before = summed(node, ctx)
-            if before is not None:
-                return before
-            is_text = node.param is None or isinstance(node.param, Text)
-            param = None if is_text or node.param is None else evaluate(node.param, ctx)
-            return aggregate(node, evaluate(node.expr, ctx), param, ctx)
-        case Call():
-            return _call(node, ctx)
-        case Info():
-            return info(node, evaluate(node.expr, ctx), info_times(node.times, ctx), ctx)
-        case Window() | Subquery() | Text():
-            raise AssertionError(f"the checker lets no {type(node).__name__} stand where a vector is wanted")
+    implementation = _NODES.get(type(node))
+    assert implementation is not None, f"no {type(node).__name__} stands where a vector is wanted"
+    return implementation(node, ctx)
+
+
+def _number(node: Number, ctx: Context) -> Vector:
+    return Vector.scalar(np.full(ctx.steps.count, node.value), ctx.query)
+
+
+def _select(node: Select, ctx: Context) -> Vector:
+    return smoothed_select(node, ctx) if node.smoothed else select(node, ctx)
+
+
+def _sample_times(node: SampleTimes, ctx: Context) -> Vector:
+    return drop_names(start_timestamps(node, ctx) if node.starts else sample_times(node, ctx), ctx, node)
+
+
+def _step_invariant(node: StepInvariant, ctx: Context) -> Vector:
+    return _repeated(evaluate(node.expr, ctx.at(ctx.steps.first)), ctx)
+
+
+def _negate(node: Negate, ctx: Context) -> Vector:
+    return drop_names(negated(evaluate(node.expr, ctx)), ctx, node)
+
+
+def _binary(node: Binary, ctx: Context) -> Vector:
+    inner = ctx.for_totals(ctx.totals_only and node.op not in TRIM)
+    left = evaluate(node.lhs, inner)
+    return binary(node, left, evaluate(node.rhs, inner), ctx)
+
+
+def _aggregate(node: Aggregate, ctx: Context) -> Vector:
+    before = summed(node, ctx)
+    if before is not None:
+        return before
+    is_text = node.param is None or isinstance(node.param, Text)
+    param = None if is_text or node.param is None else evaluate(node.param, ctx)
+    return aggregate(node, evaluate(node.expr, ctx), param, ctx)
+
+
+def _info(node: Info, ctx: Context) -> Vector:
+    return info(node, evaluate(node.expr, ctx), info_times(node.times, ctx), ctx)
 
 
 def _call(node: Call, ctx: Context) -> Vector:
@@ -108,6 +120,20 @@ def _call(node: Call, ctx: Context) -> Vector:
     samples = evaluate_range_vector(argument, ctx)
     params = [evaluate(arg, ctx).row for arg in node.args if arg is not argument]
     return range_call(node, argument, samples, params, ctx)
+
+
+_NODES: dict[type, Callable[[Any, Context], Vector]] = {
+    Number: _number,
+    Select: _select,
+    SampleTimes: _sample_times,
+    StepInvariant: _step_invariant,
+    Negate: _negate,
+    Binary: _binary,
+    Aggregate: _aggregate,
+    Call: _call,
+    Info: _info,
+}
+"""What evaluates each kind of node that gives a vector."""
 
 
 def evaluate_range_vector(node: Node, ctx: Context) -> RangeVector:

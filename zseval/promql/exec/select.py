@@ -21,6 +21,9 @@ __all__ = ["assemble", "info_times", "last_of", "sample_times", "select", "windo
 
 def window_ends(node: Select | Window | Subquery, ctx: Context) -> Times:
     """int64[K], ms: where a selector looks at each step; `@` looks at one time from all of them."""
+    if ctx.steps.count == 1:
+        at_ms = ctx.steps.start_ms if node.at_ms is None else node.at_ms
+        return np.array([at_ms - node.offset_ms], dtype=np.int64)
     if node.at_ms is not None:
         return np.full(ctx.steps.count, node.at_ms - node.offset_ms, dtype=np.int64)
     return ctx.steps.times - np.int64(node.offset_ms)
@@ -50,6 +53,15 @@ def _select(node: Select, ctx: Context, *, times: bool) -> Vector:
     selection = query.selections[node.read]
     ends = window_ends(node, ctx)
     query.limits.hold(len(selection.labels) * count)
+    if count == 1 and len(selection.cohorts) == 1 and not selection.apart and not selection.histograms:
+        cohort, end = selection.cohorts[0], int(ends[0])
+        what = "times" if times else "values", query.lookback_ms, end
+        found = cohort.made.get(what)
+        if found is None:
+            _, values, present = _of_cohort(cohort, end, query.lookback_ms, times=times)
+            found = cohort.made[what] = cohort.spread(values, present, len(selection.labels))
+        query.limits.hold(-len(selection.labels))
+        return Vector(selection.labels, *found)
     parts = []
     frames = selection.apart
     for cohort in selection.cohorts:
@@ -80,6 +92,9 @@ def last_of(frame: Frame, ends: Times, lookback: int) -> tuple[Values, Mask | No
 
 def _of_cohort(cohort: Cohort, end: int, lookback: int, *, times: bool) -> tuple[Rows, Values, Mask | None]:
     """As `last_within`, for a single step."""
+    if not times and _all_newest(cohort, end, lookback):
+        length = cohort.times.shape[1]
+        return cohort.rows, cohort.between(length - 1, length), None
     last = np.count_nonzero(cohort.times <= end, axis=1) - 1  # [P]
     moments = np.take_along_axis(cohort.times, np.maximum(last, 0)[:, np.newaxis], axis=1)[:, 0]
     fresh = (last >= 0) & (moments > end - lookback)
@@ -91,6 +106,14 @@ def _of_cohort(cohort: Cohort, end: int, lookback: int, *, times: bool) -> tuple
         return cohort.rows, cohort.between(newest, newest + 1), present
     picked = np.maximum(last, 0)[cohort.of][:, np.newaxis]
     return cohort.rows, np.take_along_axis(cohort.values, picked, axis=1), present
+
+
+def _all_newest(cohort: Cohort, end: int, lookback: int) -> bool:
+    """Whether the last row of every source is what a selector picks."""
+    if not cohort.times.shape[1]:
+        return False
+    moments = cohort.times[:, -1]
+    return bool(moments.max() <= end and moments.min() > end - lookback)
 
 
 def assemble(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -81,7 +82,8 @@ def summed(node: Aggregate, ctx: Context) -> Vector | None:
     if rest:
         _add_rest(rest, source, groups.ids, node.op, total, ctx)
     if source.function is not None and source.function.counters_only:
-        warn_if_not_counters(source.selection.labels, total.seen(groups.ids), source.start, ctx)
+        seen = partial(total.seen, groups.ids)
+        warn_if_not_counters(source.selection.labels, seen, source.start, ctx)
     present = total.counts > 0
     return Vector(groups.labels, total.value(node.op), None if present.all() else present)
 

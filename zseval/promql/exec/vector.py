@@ -32,7 +32,7 @@ __all__ = [
 SAME_LABELSET = "vector cannot contain metrics with the same labelset"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # not frozen: that takes three times as long to make, and many are made
 class Vector:
     """labels: S of them.  values: float64[S, K].  present: bool[S, K], or None where all are.
 
@@ -92,10 +92,18 @@ class Vector:
         """With other values, all of them floats."""
         return Vector(self.labels, values, present, self.drop_name)
 
+    def under(self, labels: LabelSets) -> Vector:
+        """The same samples of as many other series."""
+        if labels is self.labels:
+            return self
+        return Vector(labels, self.values, self.present, self.drop_name, self.histograms)
+
     def where(self, present: Mask | None) -> Vector:
         """With fewer cells present."""
-        if self.histograms is None or present is None:
-            return replace(self, present=present)
+        if self.histograms is None:
+            return Vector(self.labels, self.values, present, self.drop_name)
+        if present is None:
+            return replace(self, present=None)
         return replace(self, present=present, histograms=only_where(present, self.histograms))
 
     def floats(self) -> Vector:
@@ -132,15 +140,22 @@ def without_names(labels: LabelSets, query: Query) -> LabelSets:
     return query.remember((labels,), "without_name", labels.without_name)
 
 
-def drop_names(vector: Vector, ctx: Context) -> Vector:
+def drop_names(vector: Vector, ctx: Context, node: object = None) -> Vector:
     """The vector as it leaves a function or operator that changes what a metric means.
 
-    Names go at once, or are marked to go at the end of the query. Raises EvaluationError where two
-    series of one step become the same.
+    Names go at once, or are marked to go at the end of the query. node: what takes a note of it.
+    Raises EvaluationError where two series of one step become the same.
     """
-    if ctx.query.delayed_names:
-        return replace(vector, drop_name=np.ones(len(vector.labels), dtype=np.bool_))
-    return merged(replace(vector, labels=without_names(vector.labels, ctx.query)), ctx)
+    query, labels = ctx.query, vector.labels
+    if query.delayed_names:
+        return replace(vector, drop_name=np.ones(len(labels), dtype=np.bool_))
+    note = None if node is None else query.notes.get(id(node))
+    if note is not None and note[0] is labels:
+        return vector.under(note[1])
+    result = merged(vector.under(without_names(labels, query)), ctx)
+    if node is not None and result.values is vector.values:  # nothing had to be joined
+        query.notes[id(node)] = labels, result.labels
+    return result
 
 
 @dataclass(frozen=True, slots=True, eq=False)

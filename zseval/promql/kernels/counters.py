@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zseval.model.arrays import Mask, Rows, Values
+from zseval.model.arrays import Mask, Rows, Times, Values
 from zseval.promql.kernels.sums import counted, sum_samples, window_samples, window_sums
 from zseval.promql.kernels.windows import Windows, places, take
 
@@ -53,10 +53,12 @@ def delta(w: Windows) -> tuple[Values, Mask | None]:
 
 def _extrapolated(w: Windows, *, counter: bool, per_second: bool) -> tuple[Values, Mask | None]:
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        if w.is_single and w.values.shape[1] > 1:
+            return _of_single(w, counter=counter, per_second=per_second)
         gained = w.last() - w.first()
-        if counter:
+        if counter and not w.rising:
             add_lost(gained, w)
-        edges = Edges(w)
+        edges = Edges.of(w)
         seconds = width_seconds(w) if per_second else 1.0
         factor = edges.factor(edges.to_start)
         factor /= seconds
@@ -65,6 +67,26 @@ def _extrapolated(w: Windows, *, counter: bool, per_second: bool) -> tuple[Value
         if counter:
             stop_at_zero(result, gained, w, edges, seconds, present)
     return result, present
+
+
+def _of_single(w: Windows, *, counter: bool, per_second: bool) -> tuple[Values, None]:
+    """The same for a single window over two rows and more, of several sources: few steps for little work."""
+    assert w.phases is not None, "it is single"
+    times, of, values = w.phases.times, w.phases.of, w.values
+    first, rows = values[:, :1], values.shape[1]
+    gained = values[:, -1:] - first
+    if counter and not w.rising:
+        add_lost(gained, w)
+    edges = Edges(times[:, :1], times[:, -1:], w.starts, w.ends, rows)
+    seconds = width_seconds(w) if per_second else 1.0
+    factor = edges.factor(edges.to_start)
+    factor /= seconds
+    result: Values = gained * (factor if len(factor) == 1 else factor[of])
+    if counter:
+        edge = edges.sampled / edges.to_start * (1 - 1e-9)
+        if (first * (edge if len(edge) == 1 else edge[of]) < gained).any():
+            stop_at_zero(result, gained, w, edges, seconds, None)
+    return result, None
 
 
 def of_sums(w: Windows, *, per_second: bool) -> Values:
@@ -81,7 +103,7 @@ def clear_of_zero(w: Windows) -> float:
     """How many times its largest step a rising counter must be worth from the start, so that extrapolation
     to the start of a window never reaches zero. w: dense.
     """
-    edges, gaps = Edges(w), w.counts - 1
+    edges, gaps = Edges.of(w), w.counts - 1
     with np.errstate(invalid="ignore", divide="ignore"):
         times = edges.to_start / edges.sampled * gaps  # a window gains at most so many steps as it has gaps
     return float(np.max(times, where=gaps > 0, initial=0.0)) * (1 + 1e-9)
@@ -96,13 +118,17 @@ class Edges:
 
     __slots__ = ("_after", "_before", "average", "sampled", "to_end", "to_start")
 
-    def __init__(self, w: Windows) -> None:
-        first, last = w.source_time_at(w.lo), w.source_time_at(w.hi - 1)
+    def __init__(self, first: Times, last: Times, starts: Times, ends: Times, counts: Rows | int) -> None:
+        """first, last: int64[K], [P, K] or [S, K], ms, of the samples.  counts: of that shape, or of all."""
         self.sampled = (last - first) / 1000.0
-        self.average = self.sampled / (w.counts - 1)
-        self._before, self._after = (first - w.starts) / 1000.0, (w.ends - last) / 1000.0
+        self.average = self.sampled / (counts - 1)
+        self._before, self._after = (first - starts) / 1000.0, (ends - last) / 1000.0
         self.to_start = reach(self._before, self.average)
         self.to_end = reach(self._after, self.average)
+
+    @classmethod
+    def of(cls, w: Windows) -> Edges:
+        return cls(w.source_time_at(w.lo), w.source_time_at(w.hi - 1), w.starts, w.ends, w.counts)
 
     @property
     def reaches_far(self) -> Mask:

@@ -49,7 +49,7 @@ def _extrapolated(gaps: Gaps, *, counter: bool, per_second: bool) -> tuple[Value
         often = np.zeros(0, dtype=np.intp)
         if counter:
             often = _add_lost(gained, gaps, before)
-        edges = counters.Edges(dense)
+        edges = counters.Edges.of(dense)
         seconds = counters.width_seconds(dense) if per_second else 1.0
         result = dense.scaled(gained, edges.factor(edges.to_start) / seconds)
         if counter:

@@ -42,7 +42,7 @@ NO_TIME = np.iinfo(np.int64).max
 """What pads the times of a ragged frame: later than every window."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Phases:
     """times: int64[P, T], ms, when each source was sampled.  of: intp[S], each series' source."""
 
@@ -55,7 +55,7 @@ class Phases:
         return self.times[:, :1] - self.times[:1, :1]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Windows:
     """The samples of S series and K windows over them; nothing in it may be written to.
 
@@ -65,6 +65,7 @@ class Windows:
     starts, ends: int64[K], ms; windows are (start, end].
     phases: of dense series that come from several sources, whose windows have the same rows at other times;
     `times` are then those of the first source. Only kernels that the function table calls phased see such.
+    rising: True only where no value is less than the one before.
     """
 
     values: Values
@@ -74,6 +75,18 @@ class Windows:
     starts: Times
     ends: Times
     phases: Phases | None = None
+    rising: bool = False
+
+    @classmethod
+    def single(cls, values: Values, starts: Times, ends: Times, phases: Phases, *, rising: bool) -> Windows:
+        """One window, (starts[0], ends[0]], over all rows of all sources."""
+        bounds = np.zeros(1, dtype=np.intp), np.array([values.shape[1]], dtype=np.intp)
+        return cls(values, phases.times[0], *bounds, starts, ends, phases, rising)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one window over all rows of several sources."""
+        return self.phases is not None and len(self.ends) == 1 and self.counts[0] == self.values.shape[1]
 
     @classmethod
     def with_gaps(cls, times: Times, values: Values, present: Mask, ends: Times, width: int) -> Windows:
@@ -159,7 +172,8 @@ class Windows:
         times = self.times if self.times.ndim == 1 else self.times[series]
         lo, hi = (self.lo, self.hi) if self.is_dense else (self.lo[series], self.hi[series])
         phases = None if self.phases is None else Phases(self.phases.times, self.phases.of[series])
-        return Windows(self.values[series], times, lo, hi, self.starts, self.ends, phases)
+        rising = self.rising
+        return Windows(self.values[series], times, lo, hi, self.starts, self.ends, phases, rising)
 
     def with_values(self, values: Values) -> Windows:
         """The same windows over other values."""
