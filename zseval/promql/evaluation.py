@@ -59,7 +59,7 @@ class Database(Protocol):
     ) -> tuple[int, StartTimes] | None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Evaluator:
     """One query. db: what it reads.  memo, plans: work of earlier queries on it.  expr: its tree.
 
@@ -143,18 +143,14 @@ class Evaluator:
         """What a read selects, under the one LabelSets object that stands for these series."""
         selection = self.db.select(read.matchers, read.start_ms, read.end_ms)
         self.limits.hold(selection.size)
-        what = ("selection", selection.epoch, selection.ids.tobytes())
-        labels = self.memo.get((self.db,), what, lambda: selection.labels)
+        labels = self.memo.get((selection.labels,), "series", lambda: self._labels_of(selection))
         starts = self._start_times(read, selection) if self.settings.start_times else None
-        return Selection(
-            selection.ids,
-            selection.epoch,
-            labels,
-            selection.apart,
-            selection.histograms,
-            starts,
-            selection.cohorts,
-        )
+        return selection.under(labels, starts)
+
+    def _labels_of(self, selection: Selection) -> LabelSets:
+        """One object for the same series, whatever selected them."""
+        what = ("selection", selection.epoch, selection.ids.tobytes())
+        return self.memo.get((self.db,), what, lambda: selection.labels)
 
     def _start_times(self, read: Read, selection: Selection) -> StartTimes | None:
         found = self.db.start_times(read.matchers, read.start_ms, read.end_ms)

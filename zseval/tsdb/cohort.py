@@ -42,7 +42,19 @@ class Cohort:
     made: what was computed from it, for whoever asks the same.
     """
 
-    __slots__ = ("_order", "_parts", "_values", "highs", "lows", "made", "of", "rising", "rows", "times")
+    __slots__ = (
+        "_order",
+        "_parts",
+        "_size",
+        "_values",
+        "highs",
+        "lows",
+        "made",
+        "of",
+        "rising",
+        "rows",
+        "times",
+    )
 
     def __init__(
         self, rows: Rows, of: Rows, times: Times, *, rising: bool = False, order: Rows | None = None
@@ -54,6 +66,7 @@ class Cohort:
         self.rising = rising
         self.made: dict[Hashable, tuple[Values, Mask | None]] = {}
         self._order = order
+        self._size = -1
         self.lows: Rows | None = None
         self.highs: Rows | None = None
         self._parts: Sequence[Recent] = ()
@@ -92,7 +105,9 @@ class Cohort:
         """How many cells are meant."""
         if self.lows is None or self.highs is None:
             return len(self.rows) * int(self.times.shape[1])
-        return int((self.highs - self.lows)[self.of].sum())
+        if self._size < 0:
+            self._size = int((self.highs - self.lows)[self.of].sum())
+        return self._size
 
     @property
     def values(self) -> Values:

@@ -163,6 +163,12 @@ class Selection:
     starts: StartTimes | None = None
     cohorts: tuple[Cohort, ...] = ()
 
+    def under(self, labels: LabelSets, starts: StartTimes | None) -> Selection:
+        """The same with other label sets, equal to its own, and with start times."""
+        if labels is self.labels and starts is self.starts:
+            return self
+        return Selection(self.ids, self.epoch, labels, self.apart, self.histograms, starts, self.cohorts)
+
     @property
     def frames(self) -> tuple[Frame, ...]:
         """All of them as frames."""
@@ -171,4 +177,9 @@ class Selection:
     @property
     def size(self) -> int:
         """How many cells there are of floats."""
-        return sum(frame.size for frame in self.apart) + sum(cohort.size for cohort in self.cohorts)
+        size = 0
+        for frame in self.apart:
+            size += frame.size
+        for cohort in self.cohorts:
+            size += cohort.size
+        return size

@@ -16,17 +16,20 @@ import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Times, Values
 from zseval.model.staleness import is_absent, is_stale
-from zseval.tsdb.cohort import Cohort, Recent, order_of
+from zseval.tsdb.cohort import Cohort, order_of
 from zseval.tsdb.head import NO_TIME
 
 if TYPE_CHECKING:
+    from zseval.tsdb.block import OpenBlock
+    from zseval.tsdb.gather import Piece
     from zseval.tsdb.irregular import Locate
-    from zseval.tsdb.layout import Layout
+    from zseval.tsdb.layout import Layout, Located
     from zseval.tsdb.table import Table
 
 __all__ = ["Following", "Tails"]
 
 _BUDGET_BYTES = 12 << 20  # of all tails of a store together
+_MOST_BYTES = _BUDGET_BYTES // 8  # of one
 _SPARE_ROWS = 16  # a tail is moved to other arrays once in so many rows
 _SLACK_MS = 60_000  # what is kept beyond the longest range asked for: not every question is about now
 _ASKED = 2  # moments a selector is asked about before it is worth a tail
@@ -76,6 +79,20 @@ class _Silent:
         return self.table.open_block is not None and self.table.open_block.layout is self.layout
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Past:
+    """What a source has until now. located: its series in the open block.
+
+    times: int64[T].  values: float64[C, T].
+    """
+
+    table: Table
+    block: OpenBlock
+    located: Located
+    times: Times
+    values: Values
+
+
 class _Tail:
     """values: float64[R, S], row by row, of which `length` are in use.  times: int64[R, P].
 
@@ -88,13 +105,10 @@ class _Tail:
         "_feeds", "_given", "_order", "_silent", "fell", "length", "of", "rows", "since_ms", "times", "values"
     )  # fmt: skip
 
-    def __init__(
-        self, recent: Sequence[tuple[Table, Recent]], silent: Sequence[_Silent], start_ms: int
-    ) -> None:
-        """recent: at least one, up to the last row of its table."""
+    def __init__(self, parts: Sequence[_Past], silent: Sequence[_Silent], start_ms: int) -> None:
+        """parts: at least one."""
         self._silent = silent
         self.since_ms = start_ms
-        parts = [part for _, part in recent]
         counts = [len(part.located.rows) for part in parts]
         self.rows: Rows = np.concatenate([part.located.rows for part in parts])
         self._order = order_of(self.rows)
@@ -105,13 +119,12 @@ class _Tail:
         self.times: Times = np.full((room, len(parts)), NO_TIME, dtype=np.int64)
         self._feeds: list[_Feed] = []
         start = 0
-        for source, ((table, part), count) in enumerate(zip(recent, counts, strict=True)):
-            to, held, block = slice(start, start + count), len(part.times), table.open_block
-            assert block is not None, "what is recent is in an open block"
-            first, last = self.length - held, part.first + held
-            self.values[first : self.length, to] = part.values[part.located.place, part.first : last].T
+        for source, (part, count) in enumerate(zip(parts, counts, strict=True)):
+            to, first, block = slice(start, start + count), self.length - len(part.times), part.block
+            self.values[first : self.length, to] = part.values.T
             self.times[first : self.length, source] = part.times
-            self._feeds.append(_Feed(table, block.layout, part.located.place, to, block.number, last))
+            place = part.located.place
+            self._feeds.append(_Feed(part.table, block.layout, place, to, block.number, block.rows))
             start += count
         self.fell: Mask = np.zeros(room, dtype=np.bool_)
         later, earlier = self.values[1 : self.length], self.values[: self.length - 1]
@@ -294,19 +307,43 @@ class Tails:
 
 
 def _built(tables: Sequence[Table], locate: Locate, start_ms: int) -> _Tail | None:
-    """None where what is wanted is not all in open blocks, or not complete, or too much."""
-    recent: list[tuple[Table, Recent]] = []
+    """None where what is wanted is not complete, or too much."""
+    parts: list[_Past] = []
     silent: list[_Silent] = []
+    cells = 0
     for table in tables:
         block, last_ms = table.open_block, table.last_row_ms
+        located = None if block is None else locate(block.layout)
         if last_ms <= start_ms:
             silent.append(_Silent(table, last_ms, None))
-        elif block is not None and locate(block.layout) is None and not table.has_sealed_after(start_ms):
+        elif block is not None and located is not None:
+            pieces = table.read(locate, start_ms, last_ms).pieces
+            cells += len(located.rows) * sum(len(piece.times) for piece in pieces)
+            if cells * 8 > _MOST_BYTES:
+                return None
+            part = _past(table, block, located, pieces)
+            if part is None:
+                return None
+            parts.append(part)
+        elif block is not None and not table.has_sealed_after(start_ms):
             silent.append(_Silent(table, last_ms, block.layout))
         else:
-            found = table.recent(locate, start_ms, last_ms)
-            if found is None:
-                return None
-            recent.append((table, found))
-    cells = sum(len(part.located.rows) * len(part.times) for _, part in recent)
-    return _Tail(recent, silent, start_ms) if 0 < cells <= _BUDGET_BYTES // 16 else None
+            return None
+    return _Tail(parts, silent, start_ms) if parts else None
+
+
+def _past(table: Table, block: OpenBlock, located: Located, pieces: Sequence[Piece]) -> _Past | None:
+    """None where a sample is missing, or a marker."""
+    values: Values = np.empty((len(located.rows), sum(len(piece.times) for piece in pieces)))
+    first = 0
+    for piece in pieces:
+        last, rows = first + len(piece.times), piece.located.rows
+        if piece.located is not located and not np.array_equal(rows, located.rows):
+            return None
+        piece.cells.decode(piece.located.columns, piece.lo, piece.hi, values[:, first:last])
+        first = last
+    odd = np.isnan(values)
+    if odd.any() and (is_absent(values[odd]) | is_stale(values[odd])).any():
+        return None
+    times = pieces[0].times if len(pieces) == 1 else np.concatenate([piece.times for piece in pieces])
+    return _Past(table, block, located, times, values)

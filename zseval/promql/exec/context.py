@@ -72,7 +72,7 @@ class Query:
         return self.symbols if made_up else self.base
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # not frozen, as Vector is not
 class Context:
     """A query at a set of steps.
 

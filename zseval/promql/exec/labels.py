@@ -13,18 +13,22 @@ from zseval.model.labels import METRIC_NAME, is_valid_name
 from zseval.model.labelsets import LabelSets, factorize
 from zseval.promql.errors import EvaluationError
 from zseval.promql.exec.context import Context
-from zseval.promql.exec.vector import Vector, merged
+from zseval.promql.exec.vector import Vector, merged, relabelled
 
 __all__ = ["expand_template", "is_label_name", "label_join", "label_replace"]
 
 _REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})", re.ASCII)
 
 
-def label_replace(vector: Vector, strings: Sequence[str], ctx: Context) -> Vector:
-    """`label_replace(v, dst, replacement, src, regex)`.
+def label_replace(node: object, vector: Vector, strings: Sequence[str], ctx: Context) -> Vector:
+    """`label_replace(v, dst, replacement, src, regex)`. node: the call.
 
     Raises EvaluationError for a bad label name or expression, and where two series become the same.
     """
+    return relabelled(vector, node, ctx, lambda: _replaced(vector, strings, ctx))
+
+
+def _replaced(vector: Vector, strings: Sequence[str], ctx: Context) -> Vector:
     target, replacement, source, pattern = strings
     search = _compile(pattern)
     if not is_label_name(target):
@@ -43,8 +47,12 @@ def label_replace(vector: Vector, strings: Sequence[str], ctx: Context) -> Vecto
     return _with_label(vector, target, column, matched, ctx)
 
 
-def label_join(vector: Vector, strings: Sequence[str], ctx: Context) -> Vector:
+def label_join(node: object, vector: Vector, strings: Sequence[str], ctx: Context) -> Vector:
     """`label_join(v, dst, separator, src…)`. Raises EvaluationError as `label_replace` does."""
+    return relabelled(vector, node, ctx, lambda: _joined(vector, strings, ctx))
+
+
+def _joined(vector: Vector, strings: Sequence[str], ctx: Context) -> Vector:
     target, separator, *sources = strings
     for name in sources:
         if not is_label_name(name):

@@ -17,7 +17,7 @@ from zseval.promql.errors import EvaluationError
 from zseval.promql.exec.context import Context
 from zseval.promql.exec.histogram_ranges import over_histograms
 from zseval.promql.exec.select import assemble
-from zseval.promql.exec.vector import SAME_LABELSET, Vector, without_names
+from zseval.promql.exec.vector import SAME_LABELSET, Vector, relabelled, without_names
 from zseval.promql.functions import Function, RangeKernel
 from zseval.promql.kernels.extended import Reach
 from zseval.promql.kernels.gaps import Gaps
@@ -381,18 +381,18 @@ def _drop_names(vector: Vector, ctx: Context, node: object) -> Vector:
     query = ctx.query
     if query.delayed_names:
         return replace(vector, drop_name=np.ones(len(vector.labels), dtype=np.bool_))
-    note = query.notes.get(id(node))
-    if note is not None and note[0] is vector.labels:
-        return vector.under(note[1])
-    labels = without_names(vector.labels, query)
-    groups = query.remember((labels,), "group", labels.group)
-    if groups.count < len(labels):
+
+    def make() -> Vector:
+        labels = without_names(vector.labels, query)
+        groups = query.remember((labels,), "group", labels.group)
+        if groups.count == len(labels):
+            return vector.under(labels)
         rows = np.flatnonzero(vector.rows_present())
         if factorize(labels.codes[:, rows]).count < len(rows):
             raise EvaluationError(SAME_LABELSET)
         return replace(vector.take(rows), labels=labels.take(rows))
-    query.notes[id(node)] = vector.labels, labels
-    return vector.under(labels)
+
+    return relabelled(vector, node, ctx, make)
 
 
 def warn_if_not_counters(labels: LabelSets, present: Callable[[], Mask], start: int, ctx: Context) -> None:

@@ -71,7 +71,14 @@ def _evaluate(node: Node, ctx: Context) -> Vector:
 
 
 def _number(node: Number, ctx: Context) -> Vector:
-    return Vector.scalar(np.full(ctx.steps.count, node.value), ctx.query)
+    query, count = ctx.query, ctx.steps.count
+    if count != 1:
+        return Vector.scalar(np.full(count, node.value), query)
+    note = query.notes.get(id(node))
+    if note is None:
+        note = query.notes[id(node)] = (Vector.scalar(np.array([node.value]), query),)
+    noted: Vector = note[0]
+    return noted
 
 
 def _select(node: Select, ctx: Context) -> Vector:

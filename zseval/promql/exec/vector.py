@@ -7,7 +7,7 @@ both; `merged` joins those.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +26,7 @@ __all__ = [
     "joined_histograms",
     "mask_and",
     "merged",
+    "relabelled",
     "without_names",
 ]
 
@@ -140,22 +141,35 @@ def without_names(labels: LabelSets, query: Query) -> LabelSets:
     return query.remember((labels,), "without_name", labels.without_name)
 
 
+def relabelled(vector: Vector, node: object, ctx: Context, make: Callable[[], Vector]) -> Vector:
+    """`make()`, which puts the vector under other labels, whatever its samples are.
+
+    Where nothing had to be joined for that, `node` takes a note of the labels.
+    """
+    notes, labels = ctx.query.notes, vector.labels
+    note = notes.get(id(node))
+    if note is not None and note[0] is labels and vector.drop_name is None:
+        return vector.under(note[1])
+    result = make()
+    if result.values is vector.values and result.drop_name is None:
+        notes[id(node)] = labels, result.labels
+    return result
+
+
 def drop_names(vector: Vector, ctx: Context, node: object = None) -> Vector:
     """The vector as it leaves a function or operator that changes what a metric means.
 
-    Names go at once, or are marked to go at the end of the query. node: what takes a note of it.
+    Names go at once, or are marked to go at the end of the query. node: what may take a note of it.
     Raises EvaluationError where two series of one step become the same.
     """
-    query, labels = ctx.query, vector.labels
+    query = ctx.query
     if query.delayed_names:
-        return replace(vector, drop_name=np.ones(len(labels), dtype=np.bool_))
-    note = None if node is None else query.notes.get(id(node))
-    if note is not None and note[0] is labels:
-        return vector.under(note[1])
-    result = merged(vector.under(without_names(labels, query)), ctx)
-    if node is not None and result.values is vector.values:  # nothing had to be joined
-        query.notes[id(node)] = labels, result.labels
-    return result
+        return replace(vector, drop_name=np.ones(len(vector.labels), dtype=np.bool_))
+
+    def make() -> Vector:
+        return merged(vector.under(without_names(vector.labels, query)), ctx)
+
+    return make() if node is None else relabelled(vector, node, ctx, make)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -42,7 +42,7 @@ class Notes:
         self._known = len(base)
 
     def is_good_for(self, base: SymbolTable) -> bool:
-        """False where a string made up may have come to the store since, which would have two symbols then."""
+        """False where a string made up may have come to the store since: it would have two symbols."""
         made_up = len(self.symbols)
         return base is self.base and (not made_up or (len(base) == self._known and made_up < _MADE_UP))
 
