@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from zseval.model.labels import Labels
@@ -100,7 +100,7 @@ def _ask(engine: Engine, expr: str, time_ms: int) -> Result | str:
         return str(error)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(data=st.data(), rows=st.sampled_from([16, 120]))
 def test_asked_again_and_again(data: st.DataObject, rows: int) -> None:
     asked, never = _Store(rows), _Store(rows)

@@ -39,6 +39,7 @@ class Cohort:
     of: intp[S], the source of each.  times: int64[P, T], ms, increasing.
     lows, highs: intp[P], which of the T are meant, of each source; None for all.
     rising: True only where no value is less than the one before.
+    span: all of its samples are in (span[0], span[1]], ms, where that is known.
     made: what was computed from it, for whoever asks the same.
     """
 
@@ -53,6 +54,7 @@ class Cohort:
         "of",
         "rising",
         "rows",
+        "span",
         "times",
     )
 
@@ -64,6 +66,7 @@ class Cohort:
         self.of = of
         self.times = times
         self.rising = rising
+        self.span: tuple[int, int] | None = None
         self.made: dict[Hashable, tuple[Values, Mask | None]] = {}
         self._order = order
         self._size = -1
@@ -89,8 +92,8 @@ class Cohort:
         of: Rows,
         times: Times,
         values: Values,
-        lows: Rows,
-        highs: Rows,
+        lows: Rows | None,
+        highs: Rows | None,
         *,
         rising: bool,
         order: Rows,

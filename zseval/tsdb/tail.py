@@ -7,6 +7,7 @@ step: each with equally many new rows, all of them complete. Otherwise it is put
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -51,15 +52,15 @@ class _Feed:
     block: int
     rows: int
 
-    def news(self) -> int | None:
-        """How many rows are new; None where they are not after those that were read."""
+    def news(self) -> int:
+        """How many rows are new; -1 where they do not go on from those that were read."""
         block = self.table.open_block
         if block is None or block.layout is not self.layout:
-            return None
+            return -1
         if block.number != self.block:
             gone = self.table.rolled_after(self.block)
             if gone is None or gone > self.rows:
-                return None
+                return -1
             self.block, self.rows = block.number, self.rows - gone
         return block.rows - self.rows
 
@@ -102,7 +103,7 @@ class _Tail:
     """
 
     __slots__ = (
-        "_feeds", "_given", "_order", "_silent", "fell", "length", "of", "rows", "since_ms", "times", "values"
+        "_feeds", "_firsts", "_given", "_lasts", "_order", "_silent", "fell", "length", "of", "rows", "since_ms", "times", "values"
     )  # fmt: skip
 
     def __init__(self, parts: Sequence[_Past], silent: Sequence[_Silent], start_ms: int) -> None:
@@ -129,6 +130,8 @@ class _Tail:
         self.fell: Mask = np.zeros(room, dtype=np.bool_)
         later, earlier = self.values[1 : self.length], self.values[: self.length - 1]
         self.fell[1 : self.length] = (later < earlier).any(axis=1)
+        self._firsts: list[int] = self.times[: self.length].min(axis=1).tolist()  # of each row
+        self._lasts: list[int] = self.times[: self.length].max(axis=1).tolist()
         self._given: tuple[int, int, int, Cohort] | None = None
 
     @property
@@ -138,7 +141,7 @@ class _Tail:
     @property
     def newest_ms(self) -> int:
         """The time of the newest sample."""
-        return int(self.times[self.length - 1].max())
+        return self._lasts[-1]
 
     def advance(self, width_ms: int) -> bool:
         """Read what is new, and keep what is not older than so much.
@@ -148,41 +151,39 @@ class _Tail:
         for silent in self._silent:
             if not silent.is_still:
                 return False
-        fresh: int | None = -1
+        fresh = self._feeds[0].news()
         for feed in self._feeds:
-            news = feed.news()
-            if news is None or (fresh != news and fresh != -1):
+            if fresh < 0 or feed.news() != fresh:
                 return False
-            fresh = news
         if not fresh:
             return True
         if self.length + fresh > len(self.values):
             self._move(fresh, width_ms)
         first, last = self.length, self.length + fresh
-        for source, feed in enumerate(self._feeds):
+        values, times = self.values[first:last], []
+        for feed in self._feeds:
             block, old = feed.table.open_block, feed.rows
             assert block is not None, "it has news"
-            if fresh == 1:
-                self.values[first, feed.to] = block.values[feed.place, old]
-                self.times[first, source] = block.times[old]
-            else:
-                self.values[first:last, feed.to] = block.values[feed.place, old : old + fresh].T
-                self.times[first:last, source] = block.times[old : old + fresh]
-            feed.rows = old + fresh
-        added = self.values[first:last]
-        odd = np.isnan(added)
-        if odd.any() and (is_absent(added[odd]) | is_stale(added[odd])).any():
-            return False
-        self.fell[first:last] = (added < self.values[first - 1 : last - 1]).any(axis=1)
+            feed.rows = new = old + fresh
+            values[:, feed.to] = block.values[feed.place, old:new].T
+            times.append(block.times[old:new].tolist())
+        for row, moments in enumerate(zip(*times, strict=True), first):
+            self.times[row] = moments
+            self._firsts.append(min(moments))
+            self._lasts.append(max(moments))
         self.length = last
+        odd = np.isnan(values)
+        if odd.any() and (is_absent(values[odd]) | is_stale(values[odd])).any():
+            return False
+        self.fell[first:last] = (values < self.values[first - 1 : last - 1]).any(axis=1)
         return True
 
     def _move(self, fresh: int, width_ms: int) -> None:
         """To other arrays, with room for new rows, without the oldest; what was given out stays as it is."""
-        oldest = int(self.times[self.length - 1].min()) - width_ms - _SLACK_MS
-        first = int(np.count_nonzero(self.times[: self.length].max(axis=1) <= oldest))
+        first = bisect_right(self._lasts, self._firsts[-1] - width_ms - _SLACK_MS)
         if first:
-            self.since_ms = max(self.since_ms, int(self.times[first - 1].max()))
+            self.since_ms = max(self.since_ms, self._lasts[first - 1])
+            del self._firsts[:first], self._lasts[:first]
         kept = self.length - first
         room = kept + fresh + _SPARE_ROWS
         values: Values = np.empty((room, self.values.shape[1]))
@@ -198,22 +199,32 @@ class _Tail:
         given = self._given
         if given is not None and given[:3] == (start_ms, end_ms, self.length):
             return given[3]
-        times = self.times[: self.length]
-        lows = np.count_nonzero(times <= start_ms, axis=0)  # [P]
-        highs = np.count_nonzero(times <= end_ms, axis=0)
-        lo = int(lows.min())
-        hi = max(lo, int(highs.max()))
+        # Rows are later than those before them, of each source and so also of all together.
+        lo, hi = bisect_right(self._lasts, start_ms), bisect_right(self._lasts, end_ms)
+        lows = highs = None
+        is_even = (lo == self.length or self._firsts[lo] > start_ms) and (
+            hi == self.length or self._firsts[hi] > end_ms
+        )
+        if not is_even:
+            times = self.times[: self.length]
+            lows = np.count_nonzero(times <= start_ms, axis=0)  # [P]
+            highs = np.count_nonzero(times <= end_ms, axis=0)
+            lo, hi = int(lows.min()), int(highs.max())
+            lows, highs = lows - lo, highs - lo
+        hi = max(lo, hi)
         rising = not self.fell[lo + 1 : hi].any()
         made = Cohort.of_rows(
             self.rows,
             self.of,
-            times[lo:hi],
+            self.times[lo:hi],
             self.values[lo:hi],
-            lows - lo,
-            highs - lo,
+            lows,
+            highs,
             rising=rising,
             order=self._order,
         )
+        if is_even:
+            made.span = start_ms, end_ms
         self._given = start_ms, end_ms, self.length, made
         return made
 

@@ -234,7 +234,7 @@ def _of_cohort(cohort: Cohort, vector: RangeVector, ctx: Context) -> Iterator[tu
     end, times = int(vector.ends[0]), cohort.times
     starts, length = vector.ends - np.int64(vector.width), times.shape[1]
     kinds, found = None, [length]  # by first and last row; here all rows of all sources
-    if times[:, 0].min() <= end - vector.width or times[:, -1].max() > end:
+    if cohort.span != vector.span and (times[:, 0].min() <= end - vector.width or times[:, -1].max() > end):
         lows = np.count_nonzero(times <= end - vector.width, axis=1)  # [P]
         kinds = lows * (length + 1) + np.count_nonzero(times <= end, axis=1)
         found = np.unique(kinds).tolist()

@@ -245,6 +245,7 @@ def _few_sums(given: _Input) -> Values | None:
             pairs: Values = np.add.reduceat(chunk.filled(0.0), chunk.starts, axis=0) + 0.0
         return pairs if np.isfinite(pairs).all() else None
     values = chunk.filled(0.0)[:, 0].tolist()
+    is_clear = min(values) >= 0  # no sum is less than its largest value
     sums: list[float] = []
     start = 0
     for size in chunk.sizes.tolist():
@@ -254,7 +255,9 @@ def _few_sums(given: _Input) -> Values | None:
             total = math.fsum(part) + 0.0  # no sum is -0
         except (OverflowError, ValueError):  # it is beyond float64, or of both infinities
             return None
-        if not math.isfinite(total) or abs(total) < _CLEAR * max(max(part), -min(part)):
+        if not math.isfinite(total):
+            return None
+        if not is_clear and abs(total) < _CLEAR * max(max(part), -min(part)):
             return None
         sums.append(total)
     return np.array(sums)[:, np.newaxis]
