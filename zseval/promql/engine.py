@@ -77,6 +77,7 @@ class Engine:
         self._clock = clock
         self._memo = LabelMemo()
         self._plans: PlanCache | None = None  # with the first query, as what plans is loaded then
+        self._evaluator_type: type[Evaluator] | None = None
         self._parse_text = lru_cache(_PARSED_QUERIES)(partial(_parse, features=self.features))
 
     def instant(self, expr: str | Expr, time: float, *, timeout: float | None = None) -> Result:
@@ -191,17 +192,24 @@ class Engine:
         cancel: CancelToken | None = None,
     ) -> Evaluator:
         """Time runs from here. Raises ParseError."""
-        from zseval.promql.evaluation import Evaluator
-        from zseval.promql.plan.cache import PlanCache
-
-        if self._plans is None:
-            self._plans = PlanCache()
+        if self._evaluator_type is None:
+            self._load()
+        make, plans = self._evaluator_type, self._plans
+        assert make is not None, "it is loaded"
+        assert plans is not None, "it was made then"
         parsed, text = (self._parse_text(expr), expr) if isinstance(expr, str) else (expr, "")
         starts = "use-start-timestamps" in self.features
         settings = Settings(lookback_ms or self.lookback_ms, self.default_step_ms, starts)
         seconds = self.timeout if timeout is None else min(timeout, self.timeout)
         limits = Limits(self.max_samples, self._clock() + seconds, self._clock, cancel)
-        return Evaluator(self.db, self._memo, self._plans, self.features, settings, limits, parsed, text)
+        return make(self.db, self._memo, plans, self.features, settings, limits, parsed, text)
+
+    def _load(self) -> None:
+        from zseval.promql.evaluation import Evaluator
+        from zseval.promql.plan.cache import PlanCache
+
+        self._plans = self._plans or PlanCache()
+        self._evaluator_type = Evaluator
 
 
 def _parse(text: str, features: frozenset[str]) -> Expr:

@@ -177,12 +177,12 @@ def _vector_result(vector: Vector, times: Times, ctx: Context, *, is_range: bool
     query = ctx.query
     if vector.drop_name is not None and vector.drop_name.any():
         vector = merged(_without_marked_names(vector, vector.drop_name, query), ctx)
-    labels, held = vector.labels, vector.rows_present()
-    rows = np.flatnonzero(held)
+    labels = vector.labels
     if is_range:
-        order = query.remember((labels,), "order", labels.order)
-        rows = order[held[order]]
-    vector = vector.take(rows)
+        held, order = vector.rows_present(), query.remember((labels,), "order", labels.order)
+        vector = vector.take(order[held[order]])
+    elif vector.present is not None:
+        vector = vector.take(np.flatnonzero(vector.rows_present()))
     present = None if vector.present is None or vector.present.all() else vector.present
     kind = ValueType.MATRIX if is_range else ValueType.VECTOR
     histograms = vector.histograms

@@ -103,7 +103,8 @@ class _Tail:
     """
 
     __slots__ = (
-        "_feeds", "_firsts", "_given", "_lasts", "_order", "_silent", "fell", "length", "of", "rows", "since_ms", "times", "values"
+        "_feeds", "_firsts", "_given", "_lasts", "_order", "_silent", "fell", "length", "of", "rows",
+        "since_ms", "times", "values"
     )  # fmt: skip
 
     def __init__(self, parts: Sequence[_Past], silent: Sequence[_Silent], start_ms: int) -> None:

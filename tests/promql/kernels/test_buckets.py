@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.oracles import buckets as slow
 from tests.promql.kernels.frames import same
 from zseval.model.arrays import Mask, Values
+from zseval.promql.kernels import buckets
 from zseval.promql.kernels.buckets import bucket_fraction, bucket_quantile
 
 WANTED = st.one_of(st.sampled_from([0.0, 0.5, 1.0, -1.0, 2.0, math.nan]), st.floats(0, 1))
@@ -93,3 +94,35 @@ def test_interpolation_is_linear_from_zero(wanted: float, expected: float) -> No
     bounds = np.array([1.0, 2.0, math.inf])
     counts = np.array([10.0, 20.0, 20.0]).reshape(1, 3, 1)
     assert bucket_quantile(np.array([wanted]), bounds, counts, None).values[0, 0] == expected
+
+
+@given(
+    st.lists(st.integers(-3, 12), min_size=1, max_size=8, unique=True),
+    st.lists(st.lists(COUNT, min_size=9, max_size=9), min_size=1, max_size=4),
+    st.floats(0, 1),
+    st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_of_few_histograms_it_is_the_same(
+    edges: list[int], cells: list[list[float]], wanted: float, rising: bool
+) -> None:
+    bounds = np.array([*sorted(map(float, edges)), math.inf])
+    counts = np.array(cells)[:, : len(bounds), np.newaxis]
+    if rising:
+        counts = np.cumsum(np.nan_to_num(counts), axis=1)
+    few = bucket_quantile(np.array([wanted]), bounds, counts, None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(buckets, "_FEW_COUNTS", 0)
+        many = bucket_quantile(np.array([wanted]), bounds, counts, None)
+    assert np.array_equal(few.values, many.values, equal_nan=True)
+    assert (few.forced is None) == (many.forced is None)
+    if few.forced is not None and many.forced is not None:
+        assert np.array_equal(few.forced, many.forced)
+        for one, other in (
+            (few.lowest, many.lowest),
+            (few.highest, many.highest),
+            (few.largest, many.largest),
+        ):
+            assert one is not None
+            assert other is not None
+            assert np.array_equal(one[few.forced], other[few.forced], equal_nan=True)

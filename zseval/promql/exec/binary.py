@@ -321,20 +321,91 @@ def _masked(vector: Vector, keep: Mask) -> Vector:
 
 def _or(node: Binary, left: Vector, right: Vector, matching: VectorMatching, ctx: Context) -> Vector:
     query = ctx.query
+    plain = ctx.steps.count == 1 and left.drop_name is None and right.drop_name is None
+    if (
+        plain
+        and left.histograms is None
+        and right.histograms is None
+        and not (matching.on or matching.labels)
+    ):
+        union = _union_of(node, left, right, matching, ctx)
+        if union is not None:
+            return _or_at_once(union, left, right)
     sides = _signatures_of(node, left, right, matching, ctx)
     added = _masked(right, ~_found(left, sides.left, sides.count)[sides.right])
 
-    def make() -> LabelSets:
-        both = LabelSets.concat([left.labels, right.labels])
-        return LabelSets(both.names, both.codes, query.symbols_of(left.labels, right.labels))
-
-    labels = query.remember((left.labels, right.labels), "or", make)
+    labels = _both(left, right, query)
     drop = None
     if left.drop_name is not None or right.drop_name is not None:
         drop = np.concatenate([_marks(left), _marks(right)])
     values = np.concatenate([left.values, right.values])
     present = np.concatenate([left.mask(), added.mask()])
     return merged(Vector(labels, values, present, drop, joined_histograms([left, added])), ctx)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Union:
+    """The N results of `or` where all labels but the name have to match.
+
+    signatures: of both sides.  left, right: intp[N], the row of each side with these labels, 0 where there
+    is none.  has_left, has_right: bool[N, 1], where there is one.
+    """
+
+    labels: LabelSets
+    signatures: Signatures
+    left: Rows
+    right: Rows
+    has_left: Mask
+    has_right: Mask
+
+
+def _union_of(
+    node: Binary, left: Vector, right: Vector, matching: VectorMatching, ctx: Context
+) -> _Union | None:
+    """The results of `or`, noted; None where one side has a label set twice, or none."""
+    query = ctx.query
+    note = query.notes.get(id(node))
+    if note is not None and note[0] is left.labels and note[1] is right.labels and len(note) == 4:
+        noted: _Union | None = note[3]
+        return noted
+    sides, labels = _signatures_of(node, left, right, matching, ctx), _both(left, right, query)
+    groups, count = query.remember((labels,), "group", labels.group), len(left.labels)
+    first, second = groups.ids[:count], groups.ids[count:]
+    union = None
+    if count and len(second) and all(len(np.unique(ids)) == len(ids) for ids in (first, second)):
+        rows = np.zeros((2, groups.count), dtype=np.intp)
+        held = np.zeros((2, groups.count, 1), dtype=np.bool_)
+        for side, ids in enumerate((first, second)):
+            rows[side, ids] = np.arange(len(ids))
+            held[side, ids] = True
+        merged_labels = query.remember((labels,), "merged", lambda: labels.take(groups.first))
+        union = _Union(merged_labels, sides, *rows, *held)
+    query.notes[id(node)] = left.labels, right.labels, sides, union
+    return union
+
+
+def _both(left: Vector, right: Vector, query: Query) -> LabelSets:
+    """The label sets of one and of the other, remembered."""
+
+    def make() -> LabelSets:
+        both = LabelSets.concat([left.labels, right.labels])
+        return LabelSets(both.names, both.codes, query.symbols_of(left.labels, right.labels))
+
+    return query.remember((left.labels, right.labels), "or", make)
+
+
+def _or_at_once(union: _Union, left: Vector, right: Vector) -> Vector:
+    """`or` of numbers at one step: of two rows with equal labels the right one is never there then."""
+    sides = union.signatures
+    has_left, has_right = union.has_left, union.has_right
+    if left.present is not None:
+        has_left = has_left & left.present[union.left]
+    added = ~_found(left, sides.left, sides.count)[sides.right]
+    if right.present is not None:
+        added &= right.present
+    has_right = has_right & added[union.right]
+    values = np.where(has_left, left.values[union.left], right.values[union.right])
+    return Vector(union.labels, values, has_left | has_right)
 
 
 def _marks(vector: Vector) -> Mask:

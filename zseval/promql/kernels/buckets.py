@@ -7,11 +7,14 @@ Source: promql/quantile.go (BucketQuantile, BucketFraction, ensureMonotonicAndIg
 
 from __future__ import annotations
 
+import math
+import operator
 from dataclasses import dataclass
 
 import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Values
+from zseval.promql.kernels import few_buckets
 
 __all__ = ["BucketQuantiles", "bucket_fraction", "bucket_quantile"]
 
@@ -19,6 +22,9 @@ _SMALL_DELTA = 1e-12
 """Relative differences of neighbouring counts below this are rounding."""
 
 _SMALLEST_NORMAL = 2.0**-1022
+
+_FEW_COUNTS = 512
+"""So many counts are gone through sooner one by one than as arrays."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +49,10 @@ def bucket_quantile(wanted: Values, bounds: Values, counts: Values, present: Mas
     cumulative.  present: bool[G, B, K], None for all. A histogram without any bucket at a step gives NaN.
     """
     shape = (counts.shape[0], counts.shape[2])
+    if present is None and shape[1] == 1 and 0 < counts.size <= _FEW_COUNTS and 0 <= wanted[0] <= 1:
+        edges = bounds.tolist()
+        if edges[-1] == math.inf and all(map(operator.lt, edges, edges[1:])):
+            return _of_few(float(wanted[0]), edges, counts)
     valid = (wanted >= 0) & (wanted <= 1)
     outside = np.where(wanted < 0, -np.inf, np.where(wanted > 1, np.inf, np.nan))
     values = np.broadcast_to(outside, shape).copy()
@@ -61,6 +71,21 @@ def bucket_quantile(wanted: Values, bounds: Values, counts: Values, present: Mas
     if forced is None or not forced.any():
         return BucketQuantiles(values)
     return BucketQuantiles(values, forced, even.lowest, even.highest, even.largest)
+
+
+def _of_few(wanted: float, bounds: list[float], counts: Values) -> BucketQuantiles:
+    """`bucket_quantile` of different bounds, the last +Inf. counts: float64[G, B, 1]."""
+    found = [few_buckets.quantile(wanted, bounds, mine) for mine in counts[:, :, 0].tolist()]
+    values = np.array([value for value, _ in found])[:, np.newaxis]
+    if all(forced is None for _, forced in found):
+        return BucketQuantiles(values)
+    lowest, highest, largest = (np.array([[each]]).repeat(len(found), 0) for each in (np.inf, -np.inf, 0.0))
+    mask = np.zeros(values.shape, dtype=np.bool_)
+    for row, (_, forced) in enumerate(found):
+        if forced is not None:
+            mask[row] = True
+            lowest[row], highest[row], largest[row] = forced.lowest, forced.highest, forced.largest
+    return BucketQuantiles(values, mask, lowest, highest, largest)
 
 
 def _coalesced(bounds: Values, counts: Values, present: Mask | None) -> tuple[Values, Values, Mask | None]:
