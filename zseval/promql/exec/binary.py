@@ -379,7 +379,7 @@ def _union_of(
             rows[side, ids] = np.arange(len(ids))
             held[side, ids] = True
         merged_labels = query.remember((labels,), "merged", lambda: labels.take(groups.first))
-        union = _Union(merged_labels, sides, *rows, *held)
+        union = _Union(merged_labels, sides, rows[0], rows[1], held[0], held[1])
     query.notes[id(node)] = left.labels, right.labels, sides, union
     return union
 
