@@ -16,6 +16,7 @@ from zseval.model.staleness import (
     NORMAL_NAN_BITS,
     STALE_BITS,
     STALE_NAN,
+    has_nan,
     is_absent,
     is_empty,
     is_stale,
@@ -60,3 +61,12 @@ def test_strided_views_are_tested_in_place() -> None:
     assert is_stale(values[::2, ::3]).all()
     assert not is_stale(values[1::2, :]).any()
     assert is_stale(values.T).sum() == 4
+
+
+@given(
+    st.lists(st.sampled_from([0.0, -1.5, math.inf, -math.inf, math.nan, STALE_NAN, ABSENT_NAN]), max_size=40),
+    st.integers(1, 3),
+)
+def test_a_nan_of_any_kind_is_seen_wherever_it_stands(values: list[float], step: int) -> None:
+    row = np.array(values, dtype=np.float64)[::step]
+    assert has_nan(row) == any(math.isnan(value) for value in values[::step])

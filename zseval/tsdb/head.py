@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zseval.model.arrays import Ids, Mask, Rows, Times, Values
-from zseval.model.staleness import NORMAL_NAN_BITS, is_absent
+from zseval.model.staleness import NORMAL_NAN_BITS, has_nan, is_absent
 from zseval.tsdb.errors import StaleReferences
 from zseval.tsdb.growing import Growing
 
@@ -48,6 +48,8 @@ class Verdict(enum.IntEnum):
 def storable(values: Values) -> Values:
     """float64 values as they are stored: the pattern that means "no sample" becomes the ordinary NaN."""
     values = np.asarray(values, dtype=np.float64)
+    if not has_nan(values):
+        return values
     absent = is_absent(values)
     if absent.any():
         values = values.copy()
@@ -115,7 +117,7 @@ class Head:
 
     def all_new(self, series: Rows | slice, timestamp_ms: int) -> bool:
         """True where each of these series may get a sample at this time and has none there yet."""
-        newest = int(self._times.view[series].max())
+        newest = int(np.maximum.reduce(self._times.view[series]))
         return newest < timestamp_ms and timestamp_ms >= self.min_valid_ms
 
     def record_row(self, series: Rows | slice, timestamp_ms: int, values: Values) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from zseval.errors import StorageError
 from zseval.model.arrays import Ids, Mask, Rows, Times, Values
-from zseval.model.staleness import is_absent, is_stale
+from zseval.model.staleness import has_nan, is_absent, is_stale
 from zseval.tsdb.block import Joining, OpenBlock, SealedBlock
 from zseval.tsdb.cohort import Recent
 from zseval.tsdb.gather import Piece, Source
@@ -383,7 +383,8 @@ class Table:
             place.block = self._open
         if is_new_row or not self._open.rows:
             self._open.begin_row(timestamp_ms)
-        self._open.write(place.columns, values, has_stale=bool(is_stale(values).any()))
+        has_stale = has_nan(values) and bool(is_stale(values).any())
+        self._open.write(place.columns, values, has_stale=has_stale)
         self._last_ms = timestamp_ms
 
     def _columns(self, ids: Ids, *, is_new_row: bool) -> Rows:
