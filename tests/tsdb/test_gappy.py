@@ -102,3 +102,13 @@ def test_series_that_came_and_went_are_one_frame_with_the_others_where_most_have
         count = int(frame.counts[place])
         found = zip(frame.times[place, :count].tolist(), frame.values[place, :count].tolist(), strict=True)
         assert list(found) == written[int(selection.ids[row])]
+
+
+def test_a_source_whose_series_have_no_sample_in_the_window_gives_no_frame() -> None:
+    db = TSDB(retention=None)
+    ids = db.resolve([Labels({"__name__": name}) for name in ("a", "b")])
+    table = db.table("t")
+    for row in range(4):
+        some = ids if row < 2 else ids[1:]
+        table.append_row(1000 * row, some, np.full(len(some), 1.0), epoch=db.epoch)
+    assert list(db.select([Matcher.metric("a")], 1500, 4000).frames) == []

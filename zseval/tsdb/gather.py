@@ -172,6 +172,8 @@ def _matrix_frames(rows: Rows, pieces: list[Piece]) -> Iterator[Frame]:
     absent, stale = some.empty()
     with_gaps = absent.any(axis=1)
     with_samples = np.logical_not(absent.all(axis=1))
+    if not len(clean) and not with_samples.any():
+        return
     if _FEW_WHOLE * np.count_nonzero(with_gaps) >= len(rows):
         yield _all_with_gaps(rows, times, cells, rest, absent, stale, with_samples)
         return
