@@ -29,10 +29,8 @@ class Partial:
         return False
 
     def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
-        there = np.flatnonzero(columns != NOWHERE)
-        if len(there) < len(columns):
-            out[:] = ABSENT_NAN
-        out[there] = self.inner.take(columns[there], lo, hi) if len(there) else 0.0
+        self.inner.decode(np.maximum(columns, 0), lo, hi, out)
+        out[columns == NOWHERE] = ABSENT_NAN
 
     def take(self, columns: Rows, lo: int, hi: int) -> Values:
         out = np.empty((len(columns), hi - lo), dtype=np.float64)
@@ -52,11 +50,9 @@ class Partial:
         return found
 
     def empty(self, columns: Rows, lo: int, hi: int) -> tuple[Mask, Mask]:
-        absent = np.ones((len(columns), hi - lo), dtype=np.bool_)
-        stale = np.zeros_like(absent)
-        there = np.flatnonzero(columns != NOWHERE)
-        if len(there):
-            absent[there], stale[there] = self.inner.empty(columns[there], lo, hi)
+        absent, stale = self.inner.empty(np.maximum(columns, 0), lo, hi)
+        nowhere = columns == NOWHERE
+        absent[nowhere], stale[nowhere] = True, False
         return absent, stale
 
     def occupied(self, lo: int, hi: int) -> Mask:

@@ -13,7 +13,7 @@ from tests.oracles.groups import AGGREGATES as SLOW
 from tests.promql.kernels.frames import COUNTS, DECIMALS, WILD, same
 from tests.promql.kernels.matrices import Matrix, matrices
 from zseval.promql.kernels import groups as kernel
-from zseval.promql.kernels.groups import aggregate
+from zseval.promql.kernels.groups import aggregate, sums_and_counts
 
 ROUNDING = {"avg": 1e-15, "stdvar": 1e-12, "stddev": 1e-12}
 
@@ -40,6 +40,22 @@ def test_an_aggregate_is_that_of_the_slow_twin(op: str, matrix: Matrix) -> None:
 @settings(max_examples=150, deadline=None)
 def test_an_aggregate_of_anything_is_that_of_the_slow_twin(op: str, matrix: Matrix) -> None:
     _check(op, matrix, ROUNDING.get(op, 0.0))
+
+
+@given(matrix=matrices(st.one_of(COUNTS, DECIMALS, WILD)), rows=st.sampled_from([2, kernel._CHUNK_ROWS]))
+@settings(max_examples=150, deadline=None)
+def test_sums_and_counts_are_those_of_the_aggregates(matrix: Matrix, rows: int) -> None:
+    given = matrix.values, matrix.present, matrix.groups, matrix.count
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernel, "_CHUNK_ROWS", rows)
+        patch.setattr(kernel, "_CHUNK_CELLS", rows)
+        patch.setattr(kernel, "_FEW_ROWS", rows)
+        sums, counts = sums_and_counts(*given)
+    wanted, present = aggregate("sum", *given)
+    held = np.ones(wanted.shape, dtype=np.bool_) if present is None else present
+    assert np.array_equal(sums[held], wanted[held], equal_nan=True)
+    assert not sums[~held].any()
+    assert np.array_equal(counts, np.where(held, aggregate("count", *given)[0], 0.0))
 
 
 @pytest.mark.parametrize("op", ["sum", "avg"])

@@ -24,7 +24,7 @@ from zseval.promql.exec.select import assemble, last_of, window_ends
 from zseval.promql.exec.vector import Vector, without_names
 from zseval.promql.functions import Function
 from zseval.promql.kernels import counters
-from zseval.promql.kernels.groups import aggregate
+from zseval.promql.kernels.groups import aggregate, sums_and_counts
 from zseval.promql.kernels.missing import Missing
 from zseval.promql.kernels.sums import add_compensated
 from zseval.promql.kernels.windows import Phases, Windows, take, window_bounds
@@ -405,9 +405,10 @@ def _add_rest(
     ]
     values, present = assemble(len(rows), len(source.ends), placed)
     ids, count = groups[rows], len(total.sums)
-    counts, _ = aggregate("count", values, present, ids, count)
     seen = None if present is None else np.logical_or.reduce(present, axis=1)
-    total.count(rows, counts, seen)
     if op in ("sum", "avg"):
-        sums, some = aggregate("sum", values, present, ids, count)
-        total.add(sums if some is None else np.where(some, sums, 0.0))
+        sums, counts = sums_and_counts(values, present, ids, count)
+        total.count(rows, counts, seen)
+        total.add(sums)
+    else:
+        total.count(rows, aggregate("count", values, present, ids, count)[0], seen)

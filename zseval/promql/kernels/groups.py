@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from zseval.model.arrays import Mask, Rows, Values
 from zseval.promql.kernels.sums import HUGEST, Sums, floors, mean_samples, split, split_points, sum_samples
 
-__all__ = ["AGGREGATES", "Groups", "aggregate"]
+__all__ = ["AGGREGATES", "Groups", "aggregate", "sums_and_counts"]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -83,6 +83,17 @@ class _Chunk:
         """The values, with `value` where absent."""
         return self.values if self.present is None else np.where(self.present, self.values, value)
 
+    def counts(self) -> NDArray[np.integer[Any]]:
+        """[M, K]: samples of each group; in single bytes where that holds them, as sums are made without them
+        being widened.
+        """
+        assert self.present is not None
+        kind = np.uint8 if int(self.sizes.max(initial=0)) < 256 else np.int32
+        sums: NDArray[np.integer[Any]] = np.add.reduceat(
+            self.present.view(np.uint8), self.starts, axis=0, dtype=kind
+        )
+        return sums
+
     def spread(self, array: NDArray[Scalar]) -> NDArray[Scalar]:
         """[N, K] -> [R, K]: each group's row at all of its rows. [1, K] stays."""
         if len(array) == 1:
@@ -107,6 +118,7 @@ class _Input:
     present: Mask | None
     groups: Groups
     _whole: list[_Chunk] = field(default_factory=list)
+    _counts: list[Values] = field(default_factory=list)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -129,7 +141,8 @@ class _Input:
             self._whole.append(_Chunk(values, present, starts, slice(0, len(starts)), sizes))
         return self._whole
 
-    def _chunks(self) -> Iterator[_Chunk]:
+    def _chunks(self, *, only_present: bool = False) -> Iterator[_Chunk]:
+        """only_present: the values are of no meaning."""
         starts, sizes, length = self.groups.starts, self.groups.sizes, self.chunk_rows
         for first in range(0, self.values.shape[0], length):
             last = min(first + length, self.values.shape[0])
@@ -139,7 +152,8 @@ class _Input:
             begin = np.maximum(starts[low:high] - first, 0)
             end = np.minimum(starts[low:high] + sizes[low:high] - first, last - first)
             present = None if self.present is None else self.present[rows]
-            yield _Chunk(self.values[rows], present, begin, slice(low, high), end - begin)
+            values = self.values if only_present else self.values[rows]
+            yield _Chunk(values, present, begin, slice(low, high), end - begin)
 
     def only(self, chosen: Rows) -> _Input:
         """Some of the N groups, copied."""
@@ -155,11 +169,12 @@ class _Input:
         """float64[N, K]: samples of each group at each step."""
         if self.present is None:
             return np.broadcast_to(self.groups.sizes[:, np.newaxis].astype(np.float64), self.shape)
-        counts = np.zeros(self.shape)
-        for chunk in self.chunks():
-            assert chunk.present is not None
-            counts[chunk.groups] += np.add.reduceat(chunk.present, chunk.starts, axis=0, dtype=np.float64)
-        return counts
+        if not self._counts:
+            counts = np.zeros(self.shape)
+            for chunk in self._whole or self._chunks(only_present=True):
+                counts[chunk.groups] += chunk.counts()
+            self._counts.append(counts)
+        return self._counts[0]
 
     def samples(self, group: Rows, step: Rows) -> Iterator[tuple[Rows, list[Values]]]:
         """The samples of some groups at some steps, in the form of `sums.window_samples`."""
@@ -203,6 +218,18 @@ def aggregate(
     result[numbers] = found
     mask[numbers] = True if held is None else held
     return result, mask
+
+
+def sums_and_counts(values: Values, present: Mask | None, groups: Rows, count: int) -> tuple[Values, Values]:
+    """What `aggregate` gives for sum and for count, float64[G, K] each; 0 where a group has no sample."""
+    given = _Input(values, present, Groups.of(groups, count))
+    sums, counts = _sum(given), given.counts()
+    numbers = given.groups.numbers
+    if len(numbers) == count:
+        return sums, counts
+    both = np.zeros((2, count, values.shape[1]))
+    both[0, numbers], both[1, numbers] = sums, counts
+    return both[0], both[1]
 
 
 def _sum(given: _Input) -> Values:
