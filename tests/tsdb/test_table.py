@@ -187,3 +187,24 @@ def test_what_happens_to_blocks_while_they_are_joined() -> None:
                 first = turn + (100 if change == "shift" else 0)
                 _wide(each, 600, range(first, first + 12))
             assert _everything(db) == _everything(apart), (turn, change)
+
+
+def test_wide_sources_that_appear_together_do_not_all_fill_their_blocks_together() -> None:
+    db = TSDB(retention=None, block_rows=32)
+    sources = [f"target {number}" for number in range(8)]
+    ids = {
+        source: db.resolve([Labels({"__name__": "m", "of": source, "i": str(n)}) for n in range(300)])
+        for source in sources
+    }
+    sealed: dict[str, list[int]] = {source: [] for source in sources}
+    for row in range(120):
+        for source in sources:
+            before = db.table(source).sealed_count
+            db.table(source).append_row(1000 * row, ids[source], np.full(300, row / 7), epoch=db.epoch)
+            if db.table(source).sealed_count > before:
+                sealed[source].append(row)
+    firsts = [rows[0] for rows in sealed.values()]
+    assert len(set(firsts)) > len(firsts) // 2
+    assert all(16 <= first <= 48 for first in firsts)
+    selection = db.select([Matcher.metric("m")], -1, 120_000)
+    assert sum(int(np.prod(frame.values.shape)) for frame in selection.frames) == 8 * 300 * 120

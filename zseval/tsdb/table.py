@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 
@@ -29,6 +30,7 @@ __all__ = ["Sizing", "Table"]
 _PLACED_TIMES = 4  # remembered ids arrays together may name so many times the columns; a rule group has many
 _PLACED_LEAST = 4096  # or so many, in a narrow table
 _FIRST_ROWS = 16  # room that a block begins with; it doubles until the block has all the rows it may have
+_WIDE = 256  # columns from which encoding a full block takes long enough to hold others up
 _YOUNG_SHARE = 4  # a block with less than this part of its rows filled is widened rather than sealed
 
 
@@ -84,6 +86,9 @@ class Table:
         self._places: OrderedDict[int, _Place] = OrderedDict()
         self._placed = 0  # the lengths of their ids arrays together
         self._joining: Joining | None = None
+        # Sources that appear together would fill all their blocks together: the first block of each is
+        # shorter by a part of its own.
+        self._phase = crc32(source.encode("utf-8", "surrogateescape"))
         self._rolled: tuple[int, int] | None = None  # the block before the open one, and its rows that went
 
     def append_row(
@@ -425,6 +430,8 @@ class Table:
 
     def _lengthen_or_roll(self, block: OpenBlock) -> None:
         rows = self._sizing.rows_for(len(block.layout))
+        if not self.blocks and len(block.layout) >= _WIDE:
+            rows -= self._phase % (rows // 2)
         if block.rows < rows:
             block.lengthen(min(rows, 2 * block.rows))
         else:
