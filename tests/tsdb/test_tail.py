@@ -158,6 +158,7 @@ _CHANGES = st.lists(
                 "delete",
                 "shift",
                 "new",
+                "unasked",
             ]
         ),
         st.integers(0, 2),
@@ -200,6 +201,8 @@ def test_it_gives_what_any_selector_gives(changes: list[tuple[str, int]], width:
                 sources.labels[source] = [
                     Labels({**dict(labels), "changed": str(number)}) for labels in sources.labels[source]
                 ]
+        if change == "unasked":  # several rows are new next time
+            continue
         for end in (now + 5, now + 5, now - 3 * PERIOD):
             selection = db.select(X, end - width, end)
             assert _samples(selection) == _samples(db.select(_once(), end - width, end))

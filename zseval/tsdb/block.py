@@ -228,6 +228,12 @@ class OpenBlock:
         """float64[C, R], the array itself; its first `rows` rows mean something, in the columns in use."""
         return self._values
 
+    def read_row(self, row: int, columns: Rows | slice, out: Values) -> int:
+        """The values of a row in some columns, to `out`; its time."""
+        out[:] = self._values[columns, row]
+        time_ms: int = self._times.item(row)
+        return time_ms
+
     @property
     def is_full(self) -> bool:
         return self.rows == len(self._times)

@@ -161,23 +161,40 @@ class _Tail:
         if self.length + fresh > len(self.values):
             self._move(fresh, width_ms)
         first, last = self.length, self.length + fresh
-        values, times = self.values[first:last], []
-        for feed in self._feeds:
-            block, old = feed.table.open_block, feed.rows
-            assert block is not None, "it has news"
-            feed.rows = new = old + fresh
-            values[:, feed.to] = block.values[feed.place, old:new].T
-            times.append(block.times[old:new].tolist())
-        for row, moments in enumerate(zip(*times, strict=True), first):
-            self.times[row] = moments
-            self._firsts.append(min(moments))
-            self._lasts.append(max(moments))
+        values = self.values[first:last]
+        if fresh == 1:
+            self._read_row(first)
+        else:
+            self._read_rows(first, last)
         self.length = last
         odd = np.isnan(values)
         if odd.any() and (is_absent(values[odd]) | is_stale(values[odd])).any():
             return False
         self.fell[first:last] = (values < self.values[first - 1 : last - 1]).any(axis=1)
         return True
+
+    def _read_row(self, row: int) -> None:
+        """The only new row of each source."""
+        values, moments = self.values[row], []
+        for feed in self._feeds:
+            block, new = feed.table.open_block, feed.rows
+            assert block is not None, "it has news"
+            feed.rows = new + 1
+            moments.append(block.read_row(new, feed.place, values[feed.to]))
+        self.times[row] = moments
+        self._firsts.append(min(moments))
+        self._lasts.append(max(moments))
+
+    def _read_rows(self, first: int, last: int) -> None:
+        """Several of each."""
+        for source, feed in enumerate(self._feeds):
+            block, new = feed.table.open_block, slice(feed.rows, feed.rows + last - first)
+            assert block is not None, "it has news"
+            feed.rows = new.stop
+            self.values[first:last, feed.to] = block.values[feed.place, new].T
+            self.times[first:last, source] = block.times[new]
+        self._firsts.extend(self.times[first:last].min(axis=1).tolist())
+        self._lasts.extend(self.times[first:last].max(axis=1).tolist())
 
     def _move(self, fresh: int, width_ms: int) -> None:
         """To other arrays, with room for new rows, without the oldest; what was given out stays as it is."""
