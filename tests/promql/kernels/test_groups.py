@@ -25,7 +25,18 @@ def _check(op: str, matrix: Matrix, rel: float) -> None:
         here = present is None or bool(present[group, step])
         assert here == bool(cells)
         if cells:
-            assert same(float(values[group, step]), SLOW[op](cells), rel), (cells, float(values[group, step]))
+            found, wanted = float(values[group, step]), SLOW[op](cells)
+            close = abs(found - wanted) <= _lost_by_the_twin(op, cells)
+            assert close or same(found, wanted, rel), (cells, found)
+
+
+def _lost_by_the_twin(op: str, cells: list[float]) -> float:
+    """What rounding its mean, which is far larger than the spread, may cost the twin's variance."""
+    largest = max(map(abs, cells))
+    if not math.isfinite(largest):
+        return 0.0
+    spread = max(cells) - min(cells)
+    return {"stdvar": 1e-15 * largest * spread, "stddev": 1e-15 * largest}.get(op, 0.0)
 
 
 @pytest.mark.parametrize("op", SLOW)
