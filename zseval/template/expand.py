@@ -14,6 +14,7 @@ from zseval.model.labels import Labels
 from zseval.template.calls import Environment
 from zseval.template.errors import ExecutionError, SyntaxFault, TemplateSyntaxError
 from zseval.template.evaluate import execute
+from zseval.template.flat import Flat, flat
 from zseval.template.parser import Tree, parse_template
 from zseval.template.reads import Reads, reads
 from zseval.template.values import AlertData, StringMap
@@ -51,6 +52,9 @@ def expand(
     """
     if "{{" not in text:
         return text
+    made = _filled(text, labels, value)
+    if made is not None:
+        return made
     data = AlertData(StringMap(labels), StringMap(external_labels), external_url, value)
     return expand_alert(text, data, Environment(query or _no_query, now_ms, external_url), name)
 
@@ -74,7 +78,19 @@ def expand_alert(text: str, data: AlertData, env: Environment, name: str) -> str
         result = execute(tree, data, name, env, variables)
     except ExecutionError as error:
         raise ExecutionError(f"error executing template {name}: {error}") from None
-    return result.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return _whole(result)
+
+
+def _filled(text: str, labels: Labels | Mapping[str, str], value: float) -> str | None:
+    """What a template gives that needs no interpreter, None for any other."""
+    found = _flat(text)
+    made = None if found is None else found.fill(labels, value)
+    return None if made is None else _whole(made)
+
+
+def _whole(text: str) -> str:
+    """With what is not UTF-8 replaced."""
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def check(text: str, name: str = "template") -> None:
@@ -105,6 +121,14 @@ def _parsed(text: str) -> Tree:
     """Trees of the templates in use, a few for each rule, less what stands before each."""
     tree = parse_template(_VARIABLES + text)
     return replace(tree, main=tree.main[_VARIABLES.count("{{") :])
+
+
+@lru_cache(maxsize=512)
+def _flat(text: str) -> Flat | None:
+    try:
+        return flat(_parsed(text))
+    except SyntaxFault:
+        return None
 
 
 def _syntax_error(fault: SyntaxFault, text: str, name: str) -> TemplateSyntaxError:
