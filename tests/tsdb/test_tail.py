@@ -56,6 +56,12 @@ class _Sources:
         row = np.array(values or [self.value, -self.value, self.value / 8], dtype=np.float64)
         self.db.table(str(source)).append_row(time_ms, ids[: len(row)], row, epoch=self.db.epoch)
 
+    def rows(self, number: int) -> int:
+        """A row of each source, a millisecond apart; a time after all of them."""
+        for source in range(len(self.labels)):
+            self.row(source, number * PERIOD + source)
+        return number * PERIOD + 5
+
 
 def _tail_of(db: TSDB) -> object:
     return db._index.resolve(X).following.tail
@@ -66,9 +72,7 @@ def test_only_new_rows_are_read() -> None:
     sources = _Sources(db, 3)
     seen = []
     for row in range(40):
-        for source in range(3):
-            sources.row(source, row * PERIOD + source)
-        now = row * PERIOD + 5
+        now = sources.rows(row)
         selection = db.select(X, now - WIDTH, now)
         assert _samples(selection) == _samples(db.select(_once(), now - WIDTH, now)), row
         seen.append(_tail_of(db))
@@ -87,9 +91,7 @@ def test_what_was_given_out_stays() -> None:
     sources = _Sources(db, 2)
     kept = []
     for row in range(80):
-        for source in range(2):
-            sources.row(source, row * PERIOD + source)
-        now = row * PERIOD + 5
+        now = sources.rows(row)
         selection = db.select(X, now - WIDTH, now)
         kept.append((selection, _samples(selection)))
     for selection, samples in kept:
@@ -115,9 +117,7 @@ def test_deleted_samples_are_gone() -> None:
     db = TSDB(retention=None)
     sources = _Sources(db, 2)
     for row in range(10):
-        for source in range(2):
-            sources.row(source, row * PERIOD + source)
-        now = row * PERIOD + 5
+        now = sources.rows(row)
         db.select(X, now - WIDTH, now)
     assert _tail_of(db) is not None
     db.delete(X, 8 * PERIOD, 8 * PERIOD)
