@@ -124,16 +124,7 @@ def _vectors(node: Binary, matching: VectorMatching, left: Vector, right: Vector
     marks = np.ones(len(labels), dtype=np.bool_) if node.return_bool and ctx.query.delayed_names else None
     result = merged(Vector(labels, values, present, marks, histograms), ctx)
     if met.many_unique and met.one_unique and result.values is values and not fills(matching):
-        ctx.query.notes[id(node)] = (
-            left.labels,
-            right.labels,
-            labels,
-            (
-                replace(met, many=met.one, one=met.many, many_all=met.one_all, one_all=met.many_all)
-                if swapped
-                else met
-            ),
-        )
+        ctx.query.notes[id(node)] = left.labels, right.labels, labels, met.turned() if swapped else met
     return result
 
 

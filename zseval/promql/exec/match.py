@@ -8,7 +8,7 @@ the presence masks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +47,12 @@ class Pairs:
     one_all: bool
     one_unique: bool
     many_unique: bool
+
+    def turned(self) -> Pairs:
+        """The same pairs with the sides named the other way round; each row is in one of them at most."""
+        assert self.one_unique, "only then there is no many side"
+        assert self.many_unique, "only then there is no many side"
+        return replace(self, many=self.one, one=self.many, many_all=self.one_all, one_all=self.many_all)
 
 
 def signatures(left: LabelSets, right: LabelSets, matching: VectorMatching, query: Query) -> Signatures:
