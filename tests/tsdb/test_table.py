@@ -153,18 +153,20 @@ def _everything(db: TSDB) -> list[tuple[int, bytes]]:
     return sorted(found)
 
 
-def test_blocks_of_a_wide_table_are_joined_over_several_rows() -> None:
+def test_blocks_of_a_wide_table_are_encoded_and_joined_over_several_rows() -> None:
     db, apart = TSDB(None, block_rows=10), TSDB(None, block_rows=10_000)
     table = db.table("t")
-    under_way: list[int] = []
+    under_way: list[tuple[int, int]] = []
     for row in range(40):
         _wide(db, 700, range(row, row + 1))
         _wide(apart, 700, range(row, row + 1))
         assert _everything(db) == _everything(apart), row
-        if table._joining is not None:
-            under_way.append(row)
-    assert len(under_way) == 2, "700 columns take three rows, the first of which begins with it"
+        if table._encoding is not None:
+            under_way.append((row, len(table._encoding.blocks)))
+    begun = [(13, 1), (23, 1), (26, 2), (33, 1)]
+    assert under_way == [(row + n, blocks) for row, blocks in begun for n in range(3)], "700 columns, three rows"
     assert [block.rows for block in table.blocks] == [20, 10]
+    assert all(block.is_encoded for block in table.blocks)
 
 
 def test_what_happens_to_blocks_while_they_are_joined() -> None:

@@ -2,7 +2,8 @@
 
 An open block is plain arrays, `values float64[C, R]` with a few spare columns. Rows only ever get
 appended and a written cell never changes, so a view of written cells stays true while the block grows;
-what cannot be done that way (more columns, deletion) makes new arrays. A sealed block is immutable.
+what cannot be done that way (more columns, deletion) makes new arrays. A sealed block is immutable. One
+that was wide is sealed as it is, and its columns are encoded some at a time, so that nothing waits for it.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from zseval.model.arrays import Ids, Mask, Rows, Times, Values
 from zseval.model.staleness import ABSENT_NAN, is_absent, is_stale
 from zseval.tsdb.codec import CHUNK, Columns, Encoder, encode
 from zseval.tsdb.layout import Layout
+from zseval.tsdb.stretch import Cells
 from zseval.tsdb.strips import GroupStrips, Strip, strip_of_cells
 
-__all__ = ["Joining", "OpenBlock", "OpenCells", "SealedBlock"]
+__all__ = ["Encoding", "OpenBlock", "OpenCells", "SealedBlock"]
 
-_JOINED_LEAST, _JOINED_PARTS = 256, 8  # columns joined at a time; this part of a wide block's
+_STEP_LEAST, _STEPS = 256, 8  # columns encoded at a time; the most steps it takes
 _NUMBERS = itertools.count()
 _LEAST_SPARE = 4
 _SPARE_SHARE = 16  # one spare column for this many: a target that changes a little does not cost a new block
@@ -114,28 +116,45 @@ class SealedCells:
 
 
 class SealedBlock:
-    """S encoded columns under R shared times.
+    """S columns under R shared times.
 
     Only `layout` is replaced, when series are renumbered, and the times moved, when the clock was set.
     samples: how many cells hold one.  nbytes: of its arrays, without the layout, which it mostly shares.
+    is_encoded: False for cells that are still as they were written.
     """
 
-    __slots__ = ("_offsets", "cells", "layout", "max_time_ms", "min_time_ms", "nbytes", "samples")
+    __slots__ = (
+        "_offsets", "cells", "is_encoded", "layout", "max_time_ms", "min_time_ms", "nbytes", "samples"
+    )  # fmt: skip
 
     def __init__(self, layout: Layout, times: Times, encoded: Columns) -> None:
+        self._init(layout, times, SealedCells(encoded), encoded.nbytes, encoded.absent.count())
+        self.is_encoded = True
+
+    def _init(self, layout: Layout, times: Times, cells: Cells, nbytes: int, absent: int) -> None:
         self.layout = layout
         self.min_time_ms, self.max_time_ms = int(times[0]), int(times[-1])
         offsets = times - times[0]
         fits = self.max_time_ms - self.min_time_ms < 2**31
         self._offsets: NDArray[np.int32] | Times = offsets.astype(np.int32) if fits else offsets
-        self.cells = SealedCells(encoded)
-        self.samples = len(times) * len(layout) - encoded.absent.count()
-        self.nbytes: int = encoded.nbytes + self._offsets.nbytes
+        self.cells = cells
+        self.samples = len(times) * len(layout) - absent
+        self.nbytes: int = nbytes + self._offsets.nbytes
 
     @classmethod
     def of(cls, layout: Layout, times: Times, values: Values) -> SealedBlock:
         """Encode float64[S, R]."""
         return cls(layout, times, encode(values))
+
+    @classmethod
+    def as_written(cls, layout: Layout, times: Times, cells: OpenCells) -> SealedBlock:
+        """Of the first R rows of cells, all of whose columns are in one of them."""
+        made = cls.__new__(cls)
+        values = cells.values[: len(layout), : len(times)]
+        absent = 0 if cells.is_full else int(np.count_nonzero(is_absent(values)))
+        made._init(layout, times, cells, cells.values.nbytes, absent)
+        made.is_encoded = False
+        return made
 
     @property
     def times(self) -> Times:
@@ -151,9 +170,15 @@ class SealedBlock:
         self.min_time_ms += delta_ms
         self.max_time_ms += delta_ms
 
+    def decode_all(self) -> Values:
+        """All of its cells: float64[S, R], fresh."""
+        values = np.empty((len(self.layout), self.rows), dtype=np.float64)
+        self.cells.decode(np.arange(len(values), dtype=np.intp), 0, self.rows, values)
+        return values
+
     def without(self, columns: Rows, lo: int, hi: int) -> tuple[SealedBlock | None, int]:
         """This block less rows lo:hi of these columns, and how many samples went; None for an empty one."""
-        values = self.cells.encoded.decode_all()
+        values = self.decode_all()
         taken = int(np.count_nonzero(~is_absent(values[columns, lo:hi])))
         if not taken:
             return self, 0
@@ -166,10 +191,11 @@ class SealedBlock:
         return SealedBlock.of(layout, self.times[rows], values[np.ix_(kept, rows)]), taken
 
 
-class Joining:
-    """One block in the making of consecutive ones that have the same layout, some columns at a time.
+class Encoding:
+    """One encoded block in the making, some columns at a time: of consecutive ones with the same layout, or of
+    one that is as it was written.
 
-    blocks: what is joined; if they are not what the table has at the end, the work was for nothing.
+    blocks: what it is made of; if they are not what the table has at the end, the work was for nothing.
     """
 
     __slots__ = ("_encoder", "_rows", "blocks")
@@ -182,18 +208,24 @@ class Joining:
     def advance(self) -> SealedBlock | None:
         """Go on by some columns; the block where those were the last."""
         start, layout = self._encoder.count, self.blocks[0].layout
-        wanted = min(max(_JOINED_LEAST, len(layout) // _JOINED_PARTS), CHUNK)
-        columns = np.arange(start, min(start + wanted, len(layout)), dtype=np.intp)
+        wanted = max(_STEP_LEAST, -(-len(layout) // _STEPS))
+        end = min(start + wanted, len(layout))
+        for first in range(start, end, CHUNK):
+            self._encoder.add(self._values(first, min(first + CHUNK, end)))
+        if self._encoder.count < len(layout):
+            return None
+        times = np.concatenate([block.times for block in self.blocks])
+        return SealedBlock(layout, times, self._encoder.columns())
+
+    def _values(self, first: int, last: int) -> Values:
+        """Of some columns, all rows."""
+        columns = np.arange(first, last, dtype=np.intp)
         values = np.empty((len(columns), self._rows), dtype=np.float64)
         at = 0
         for block in self.blocks:
             block.cells.decode(columns, 0, block.rows, values[:, at : at + block.rows])
             at += block.rows
-        self._encoder.add(values)
-        if self._encoder.count < len(layout):
-            return None
-        times = np.concatenate([block.times for block in self.blocks])
-        return SealedBlock(layout, times, self._encoder.columns())
+        return values
 
 
 class OpenBlock:
@@ -326,6 +358,13 @@ class OpenBlock:
         layout = self.layout if len(kept) == used else Layout(self.layout.ids[kept])
         values = self._values[:used, :rows] if len(kept) == used else self._values[kept, :rows]
         return SealedBlock.of(layout, self._times[:rows], values)
+
+    def written(self, keep: int) -> SealedBlock | None:
+        """The same as it is, not encoded; None also where columns have no cell in those rows."""
+        rows, cells = self.rows - keep, self.cells()
+        if rows <= 0 or not len(self.layout) or not cells.occupied(0, rows).all():
+            return None
+        return SealedBlock.as_written(self.layout, self._times[:rows], cells)
 
     def continued(self, keep: int, rows: int) -> OpenBlock:
         """The block to write next, of `rows` rows: it begins with the last `keep` rows of this one.

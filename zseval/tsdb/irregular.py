@@ -108,7 +108,7 @@ class Segment:
     def loose(self) -> Iterator[LooseSamples]:
         """All samples, with series ids for rows."""
         for block in self.shared:
-            values = block.cells.encoded.decode_all()
+            values = block.decode_all()
             series, at = np.nonzero(~is_absent(values))
             yield LooseSamples(block.layout.ids[series].astype(np.intp), block.times[at], values[series, at])
         for ragged in self.ragged:

@@ -17,7 +17,7 @@ import numpy as np
 from zseval.errors import StorageError
 from zseval.model.arrays import Ids, Mask, Rows, Times, Values
 from zseval.model.staleness import has_nan, is_absent, is_stale
-from zseval.tsdb.block import Joining, OpenBlock, SealedBlock
+from zseval.tsdb.block import Encoding, OpenBlock, SealedBlock
 from zseval.tsdb.cohort import Recent
 from zseval.tsdb.gather import Piece, Source
 from zseval.tsdb.head import NO_TIME, Head, RowResult, storable
@@ -85,7 +85,7 @@ class Table:
         self._last_ms = NO_TIME
         self._places: OrderedDict[int, _Place] = OrderedDict()
         self._placed = 0  # the lengths of their ids arrays together
-        self._joining: Joining | None = None
+        self._encoding: Encoding | None = None
         # Sources that appear together would fill all their blocks together: the first block of each is
         # shorter by a part of its own.
         self._phase = crc32(source.encode("utf-8", "surrogateescape"))
@@ -109,8 +109,8 @@ class Table:
                 raise StorageError(f"the table of {self.source!r} was released")
             if not len(ids):
                 return RowResult()
-            if self._joining is not None:
-                self._go_on_joining()
+            if self._encoding is not None:
+                self._go_on_encoding()
             place = self._place(ids)
             if (
                 place.is_unique
@@ -186,36 +186,43 @@ class Table:
             self._head.due_ms = NO_TIME
 
     def _merge(self) -> None:
-        """Join the newest blocks once they are enough for one of full length, or of half of it: fewer pieces
-        to read, and columns that take less. Blocks of wide tables begin with a third of that.
+        """Encode what is as it was written. Else join the newest blocks once they are enough for one of full
+        length, or of half of it: fewer pieces to read, and columns that take less. Blocks of wide tables begin
+        with a third of that.
 
-        A wide table goes on with it at each of the next rows: at once, it would hold everything else up.
+        A wide table does it at each of the next rows: at once, it would hold everything else up.
         """
-        if self._joining is not None:
+        if self._encoding is not None or not self.blocks:
+            return
+        raw = next((block for block in reversed(self.blocks) if not block.is_encoded), None)
+        if raw is not None:
+            self._encoding = Encoding([raw])
             return
         for wanted in (self._sizing.merged_rows, self._sizing.merged_rows // 2):
             first = self._first_to_join(wanted)
             if len(self.blocks) - first > 1:
-                self._joining = Joining(self.blocks[first:])
-                self._go_on_joining()
+                self._encoding = Encoding(self.blocks[first:])
+                if len(self.blocks[first].layout) < _WIDE:
+                    self._go_on_encoding()
                 return
 
-    def _go_on_joining(self) -> None:
-        """The joined block takes the place of its parts, if these are still what they were."""
-        assert self._joining is not None
-        parts = self._joining.blocks
+    def _go_on_encoding(self) -> None:
+        """The new block takes the place of its parts, if these are still what they were."""
+        assert self._encoding is not None
+        parts = self._encoding.blocks
         first = next((at for at, block in enumerate(self.blocks) if block is parts[0]), len(self.blocks))
         now = self.blocks[first : first + len(parts)]
         layout = parts[0].layout
         is_same = len(now) == len(parts) and all(
             block is part and block.layout is layout for block, part in zip(now, parts, strict=True)
         )
-        made = self._joining.advance() if is_same else None
+        made = self._encoding.advance() if is_same else None
         if made is not None:
             self.blocks[first : first + len(parts)] = [made]
         if made is not None or not is_same:
-            self._joining = None
-            self._head.due_ms = NO_TIME  # it takes less, or there may be other blocks to join
+            self._encoding = None
+            self._head.due_ms = NO_TIME  # it takes less
+            self._merge()
 
     def _first_to_join(self, wanted: int) -> int:
         """Where the newest blocks begin that together have the wanted rows; the end where there are none."""
@@ -229,9 +236,12 @@ class Table:
     def rest(self) -> None:
         """Encode the open block of a source that fell silent, and let go of what would make rows quick."""
         self.seal()
-        while self._joining is not None:
-            self._go_on_joining()
+        self._end_encoding()
         self._forget_places()
+
+    def _end_encoding(self) -> None:
+        while self._encoding is not None:
+            self._go_on_encoding()
 
     def drop_open(self) -> None:
         """Forget the open block."""
@@ -450,7 +460,9 @@ class Table:
             return
         rows = min(self._sizing.rows_for(len(block.layout)), max(_FIRST_ROWS, 2 * keep))
         following = block.continued(keep, rows)
-        self._add(block.seal(keep))
+        self._end_encoding()  # as good as always it has ended
+        written = block.written(keep) if len(block.layout) >= _WIDE else None
+        self._add(block.seal(keep) if written is None else written)
         self._open, self._rolled = following, (block.number, block.rows - keep)
 
     def _roll(self, new: Ids) -> None:
