@@ -192,8 +192,8 @@ class SealedBlock:
 
 
 class Encoding:
-    """One encoded block in the making, some columns at a time: of consecutive ones with the same layout, or of
-    one that is as it was written.
+    """One encoded block in the making, some columns at a time: of consecutive blocks that have the same
+    layout, or of one that is as it was written.
 
     blocks: what it is made of; if they are not what the table has at the end, the work was for nothing.
     """

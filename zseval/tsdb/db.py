@@ -37,6 +37,7 @@ from zseval.tsdb.histograms import Histograms
 from zseval.tsdb.index import Index
 from zseval.tsdb.irregular import Irregular, Locate
 from zseval.tsdb.layout import Layout
+from zseval.tsdb.prepare import prepare
 from zseval.tsdb.retention import drop_before, drop_to_fit, stored_bytes
 from zseval.tsdb.runs import END_OF_TIME
 from zseval.tsdb.series import SeriesTable
@@ -356,6 +357,7 @@ class TSDB:
 
         Nothing in the result may be written to; nothing in it changes.
         """
+        prepare(self._head.lock, self._index, self._series, matchers, self._tables.values)
         with self._head.lock:
             epoch, resolved = self.epoch, self._index.resolve(matchers)
             tables, is_apart = resolved.among(self._tables.values())

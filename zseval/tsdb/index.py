@@ -22,10 +22,10 @@ from zseval.model.arrays import Ids, Mask, Rows
 from zseval.model.labelsets import LabelSets
 from zseval.model.matcher import Matcher, MatchType
 from zseval.tsdb.layout import Layout, Located
-from zseval.tsdb.series import SeriesTable
+from zseval.tsdb.series import PairSpan, SeriesTable
 from zseval.tsdb.tail import Following
 
-__all__ = ["Index", "Resolved"]
+__all__ = ["Index", "Postings", "Resolved", "Unsorted", "Untried"]
 
 _RESOLVED_KEPT = 1024  # selectors of a few hundred rules and a dashboard or two
 _RESOLVED_TIMES = 4  # together they may name so many times the series there are
@@ -53,7 +53,7 @@ class Resolved:
     ids: Ids
     labels: LabelSets
     _located: WeakKeyDictionary[Layout, Located | None] = field(default_factory=WeakKeyDictionary)
-    _holders: dict[int, tuple[list[Any], bool]] = field(default_factory=dict)
+    _holders: dict[int, tuple[list[Any], bool]] = field(default_factory=dict)  # by Layout.made
     following: Following = field(default_factory=Following)
 
     def locate(self, layout: Layout) -> Located | None:
@@ -61,8 +61,12 @@ class Resolved:
         try:
             return self._located[layout]
         except KeyError:
-            located = self._located[layout] = layout.locate(self.ids)
-            return located
+            return self._located.setdefault(layout, layout.locate(self.ids))
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether `among` has nothing to do."""
+        return Layout.made in self._holders
 
     def among(self, holders: Iterable[Holder]) -> tuple[list[Holder], bool]:
         """Those that may hold samples of these series, remembered until a layout is made.
@@ -73,12 +77,18 @@ class Resolved:
         known: tuple[list[Holder], bool] | None = self._holders.get(Layout.made)
         if known is not None:
             return known
-        made, found = Layout.made, []
+        return self.place(Layout.made, [(holder, list(holder.layouts())) for holder in holders])
+
+    def place(
+        self, made: int, holders: Iterable[tuple[Holder, Iterable[Layout]]]
+    ) -> tuple[list[Holder], bool]:
+        """The same for holders with their layouts, as they were when so many layouts had been made."""
+        found = []
         seen = np.zeros(len(self.ids), dtype=np.bool_)
         is_apart = True
-        for holder in holders:
+        for holder, layouts in holders:
             mine = np.zeros(len(self.ids), dtype=np.bool_)
-            for layout in holder.layouts():
+            for layout in layouts:
                 located = self.locate(layout)
                 if located is not None:
                     mine[located.rows] = True
@@ -91,15 +101,39 @@ class Resolved:
         return found, is_apart
 
 
-class _Postings:
+@dataclass(frozen=True, slots=True, eq=False)
+class Unsorted:
+    """Pairs of the series first <= id < last, as postings are made of. pair_count: of all pairs there are."""
+
+    span: PairSpan
+    first: int
+    last: int
+    pair_count: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Untried:
+    """Values of a label, with their pairs, that a matcher was not asked about. seen: how many it was."""
+
+    matcher: Matcher
+    seen: int
+    pairs: dict[str, int]
+
+    def accepted(self) -> list[int]:
+        """The pairs that it accepts."""
+        matches = self.matcher.matches
+        return [pair for value, pair in self.pairs.items() if matches(value)]
+
+
+class Postings:
     """Pair id -> series, for the series first <= id < last. Immutable."""
 
-    def __init__(self, table: SeriesTable, first: int) -> None:
-        span = table.pairs_from(first)
+    def __init__(self, unsorted: Unsorted) -> None:
+        span = unsorted.span
         order = np.argsort(span.pairs, kind="stable")
-        self.first, self.last = first, len(table)
+        self.first, self.last = unsorted.first, unsorted.last
         self._series: Ids = span.owners[order].astype(np.int32)
-        self._ends = np.cumsum(np.bincount(span.pairs, minlength=table.pair_count))
+        self._ends = np.cumsum(np.bincount(span.pairs, minlength=unsorted.pair_count))
 
     @property
     def nbytes(self) -> int:
@@ -123,7 +157,7 @@ class Index:
 
     def __init__(self, table: SeriesTable) -> None:
         self._table = table
-        self._levels: list[_Postings] = [_Postings(table, 0)]
+        self._levels: list[Postings] = [Postings(self._from(0))]
         self._resolved: OrderedDict[tuple[Matcher, ...], tuple[int, Resolved]] = OrderedDict()
         self._resolved_series = 0
         self._patterns: OrderedDict[Matcher, tuple[int, list[int]]] = OrderedDict()
@@ -133,6 +167,11 @@ class Index:
     def nbytes(self) -> int:
         return sum(level.nbytes for level in self._levels)
 
+    def known(self, matchers: Sequence[Matcher]) -> Resolved | None:
+        """What `resolve` gives where it has nothing to do."""
+        known = self._resolved.get(tuple(matchers))
+        return known[1] if known is not None and known[0] == len(self._table) else None
+
     def resolve(self, matchers: Sequence[Matcher]) -> Resolved:
         """The series every matcher accepts, from the cache where no series was added since."""
         key, count = tuple(matchers), len(self._table)
@@ -140,11 +179,18 @@ class Index:
         if known is not None and known[0] == count:
             self._resolved.move_to_end(key)
             return known[1]
-        ids = self.find(key)
+        return self.remember(matchers, self.find(key), None, count)
+
+    def remember(
+        self, matchers: Sequence[Matcher], ids: Ids, labels: LabelSets | None, count: int
+    ) -> Resolved:
+        """What matchers selected when there were `count` series. labels: those of `ids`, where known."""
+        key = tuple(matchers)
+        known = self._resolved.get(key)
         if known is not None and np.array_equal(known[1].ids, ids):
             made = known[1]  # the same object, so that what others cached for it stays good
         else:
-            made = Resolved(ids, self._table.label_sets(ids))
+            made = Resolved(ids, self._table.label_sets(ids) if labels is None else labels)
         self._remember(key, count, made)
         return made
 
@@ -209,15 +255,33 @@ class Index:
             parts = [level.of_any(accepted) for level in levels]
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int32)
 
-    def _fresh_levels(self) -> list[_Postings]:
+    def _fresh_levels(self) -> list[Postings]:
         """One or two levels that together cover all series."""
-        count, base = len(self._table), self._levels[0]
-        if self._levels[-1].last < count:
-            if count - base.last > max(_TAIL_LEAST, base.last // _TAIL_SHARE):
-                self._levels = [_Postings(self._table, 0)]
-            else:
-                self._levels = [base, _Postings(self._table, base.last)]
+        unsorted = self.unsorted()
+        if unsorted is not None:
+            self.take(Postings(unsorted))
         return self._levels
+
+    def unsorted(self) -> Unsorted | None:
+        """What the next look-up has to sort; None where nothing is new."""
+        count, base = len(self._table), self._levels[0]
+        if self._levels[-1].last == count:
+            return None
+        is_much = count - base.last > max(_TAIL_LEAST, base.last // _TAIL_SHARE)
+        return self._from(0 if is_much else base.last)
+
+    def take(self, level: Postings) -> None:
+        """What was sorted, unless something newer was since."""
+        if level.last <= self._levels[-1].last:
+            return
+        if not level.first:
+            self._levels = [level]
+        elif level.first == self._levels[0].last:
+            self._levels = [self._levels[0], level]
+
+    def _from(self, first: int) -> Unsorted:
+        table = self._table
+        return Unsorted(table.pairs_from(first), first, len(table), table.pair_count)
 
     def _accepted(self, matcher: Matcher) -> Sequence[int]:
         """Pairs of the matcher's label that it accepts; it does not accept ""."""
@@ -238,15 +302,29 @@ class Index:
 
     def _matching(self, matcher: Matcher, values: dict[str, int]) -> list[int]:
         """Pairs whose value the matcher accepts; only values new since the last time are tried."""
-        seen, pairs = self._patterns.get(matcher, (0, []))
-        if seen < len(values):
-            matches = matcher.matches
-            pairs = pairs + [pair for value, pair in islice(values.items(), seen, None) if matches(value)]
-        self._patterns[matcher] = len(values), pairs
+        untried = self._untried(matcher, values)
+        if untried.pairs or matcher not in self._patterns:
+            self.note(untried, untried.accepted())
         self._patterns.move_to_end(matcher)
-        if len(self._patterns) > _PATTERNS_KEPT:
-            self._patterns.popitem(last=False)
-        return pairs
+        return self._patterns[matcher][1]
+
+    def untried(self, matcher: Matcher) -> Untried | None:
+        """The values a look-up has to try; None where it tries none."""
+        if matcher.literals is not None:
+            return None
+        return self._untried(matcher, self._table.values_of.get(matcher.name, {}))
+
+    def _untried(self, matcher: Matcher, values: dict[str, int]) -> Untried:
+        seen = self._patterns.get(matcher, (0, []))[0]
+        return Untried(matcher, seen, dict(islice(values.items(), seen, None)))
+
+    def note(self, untried: Untried, accepted: list[int]) -> None:
+        """What was found out about values, unless others have found it out since."""
+        seen, pairs = self._patterns.get(untried.matcher, (0, []))
+        if seen == untried.seen:
+            self._patterns[untried.matcher] = seen + len(untried.pairs), pairs + accepted
+            if len(self._patterns) > _PATTERNS_KEPT:
+                self._patterns.popitem(last=False)
 
     def values_among(self, name: str, series: Ids) -> list[str]:
         """The values a label has on these series, sorted."""

@@ -187,8 +187,8 @@ class Table:
 
     def _merge(self) -> None:
         """Encode what is as it was written. Else join the newest blocks once they are enough for one of full
-        length, or of half of it: fewer pieces to read, and columns that take less. Blocks of wide tables begin
-        with a third of that.
+        length, or of half of it: fewer pieces to read, and columns that take less. Blocks of wide tables
+        begin with a third of that.
 
         A wide table does it at each of the next rows: at once, it would hold everything else up.
         """
