@@ -169,6 +169,17 @@ def test_blocks_of_a_wide_table_are_encoded_and_joined_over_several_rows() -> No
     assert all(block.is_encoded for block in table.blocks)
 
 
+def test_a_block_that_is_not_encoded_yet_drives_none_out() -> None:
+    """What it takes above what it will take is not held against the budget."""
+    db = TSDB(None, block_rows=30, retention_bytes=320_000)
+    table, held = db.table("t"), []
+    for row in range(300):
+        _wide(db, 600, range(row, row + 1))
+        held.append(table.samples // 600)
+    assert max(block.nbytes for block in table.blocks if block.is_encoded) < 90_000
+    assert min(held[200:]) >= 110, "a block of 30 rows takes 36,000 bytes, 176,000 while it is open"
+
+
 def test_what_happens_to_blocks_while_they_are_joined() -> None:
     """Deletion, renumbering and a clock that was set, at any of the rows that joining takes."""
     for turn in range(18, 36):

@@ -183,7 +183,8 @@ class Table:
         if sealed is not None:
             self.blocks.append(sealed)
             self._merge()
-            self._head.due_ms = NO_TIME
+            if sealed.is_encoded:  # else it will take less soon, and nothing has to leave for its sake
+                self._head.due_ms = NO_TIME
 
     def _merge(self) -> None:
         """Encode what is as it was written. Else join the newest blocks once they are enough for one of full
