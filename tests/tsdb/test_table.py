@@ -164,7 +164,9 @@ def test_blocks_of_a_wide_table_are_encoded_and_joined_over_several_rows() -> No
         if table._encoding is not None:
             under_way.append((row, len(table._encoding.blocks)))
     begun = [(13, 1), (23, 1), (26, 2), (33, 1)]
-    assert under_way == [(row + n, blocks) for row, blocks in begun for n in range(3)], "700 columns, three rows"
+    assert under_way == [(row + n, blocks) for row, blocks in begun for n in range(3)], (
+        "700 columns, three rows"
+    )
     assert [block.rows for block in table.blocks] == [20, 10]
     assert all(block.is_encoded for block in table.blocks)
 
