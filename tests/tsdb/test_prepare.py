@@ -5,11 +5,13 @@ from collections.abc import Callable
 from types import TracebackType
 
 import numpy as np
+import pytest
 
 from zseval.model.labels import Labels
 from zseval.model.matcher import Matcher, MatchType
 from zseval.tsdb.db import TSDB
 from zseval.tsdb.prepare import prepare
+from zseval.tsdb.series import SeriesTable
 
 MATCHERS = [
     Matcher.metric("m"),
@@ -132,3 +134,39 @@ def test_rows_go_on_while_others_look_series_up() -> None:
             thread.join()
     assert not failed, failed
     assert _selected(db) == _wanted(rounds * 100, 1)
+
+
+def test_labels_are_listed_while_others_append(monkeypatch: pytest.MonkeyPatch) -> None:
+    db = TSDB(None)
+    _append(db, "a", 0, 50, 1000)
+    asked: list[str] = []
+    free: list[bool] = []
+
+    def try_lock() -> None:
+        lock = db._head.lock
+        taken = lock.acquire(blocking=False)
+        free.append(taken)
+        if taken:
+            lock.release()
+
+    def watched(kind: type, name: str) -> None:
+        original = getattr(kind, name)
+
+        def call(*args: object) -> object:
+            asked.append(name)
+            thread = threading.Thread(target=try_lock)
+            thread.start()
+            thread.join()
+            return original(*args)
+
+        monkeypatch.setattr(kind, name, call)
+
+    watched(SeriesTable, "label_sets")
+    watched(SeriesTable, "pairs_of")
+    odd = [[Matcher(MatchType.REGEX, "n", ".*[13579]")]]
+    assert len(db.series(odd, 0, 10_000)) == 25
+    assert db.label_names(odd, 0, 10_000) == ["__name__", "n"]
+    assert len(db.label_values("n", odd, 0, 10_000)) == 25
+    assert len(db.select(odd[0], 0, 10_000).ids) == 25
+    assert asked == ["label_sets", "pairs_of", "pairs_of", "pairs_of", "label_sets", "pairs_of"]
+    assert all(free)

@@ -401,13 +401,14 @@ class TSDB:
         in start_ms <= t <= end_ms. No matcher sets select everything.
         """
         with self._head.lock:
-            found = self._active(matcher_sets, start_ms, end_ms)
-            return sorted(self._series.label_sets(found).to_list())
+            found, table = self._active(matcher_sets, start_ms, end_ms), self._series
+        return sorted(table.label_sets(found).to_list())  # without the lock, as in prepare.py
 
     def label_names(self, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int) -> list[str]:
         """The label names, sorted, of those series."""
         with self._head.lock:
-            return self._index.names_among(self._active(matcher_sets, start_ms, end_ms))
+            found, index = self._active(matcher_sets, start_ms, end_ms), self._index
+        return index.names_among(found)
 
     def label_values(
         self, name: str, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int
@@ -417,7 +418,8 @@ class TSDB:
             found = self._active(matcher_sets, start_ms, end_ms)
             if len(found) == len(self._series):
                 return self._index.values(name)
-            return self._index.values_among(name, found)
+            index = self._index
+        return index.values_among(name, found)
 
     def delete(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> int:
         """Forget the samples in start_ms <= t <= end_ms of the series every matcher accepts; how many.

@@ -153,7 +153,10 @@ class Postings:
 
 
 class Index:
-    """The search structures over one SeriesTable. Guarded by the lock of its TSDB."""
+    """The search structures over one SeriesTable. Guarded by the lock of its TSDB.
+
+    Without it, `known`, `values_among` and `names_among` may be called, of series there were with it.
+    """
 
     def __init__(self, table: SeriesTable) -> None:
         self._table = table
