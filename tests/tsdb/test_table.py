@@ -6,7 +6,7 @@ import numpy as np
 
 from zseval.model.labels import Labels
 from zseval.model.matcher import Matcher, MatchType
-from zseval.model.staleness import ABSENT_NAN, is_absent
+from zseval.model.staleness import ABSENT_NAN, STALE_NAN, is_absent
 from zseval.tsdb.block import OpenBlock
 from zseval.tsdb.db import TSDB
 from zseval.tsdb.layout import Layout
@@ -223,3 +223,23 @@ def test_wide_sources_that_appear_together_do_not_all_fill_their_blocks_together
     assert all(16 <= first <= 48 for first in firsts)
     selection = db.select([Matcher.metric("m")], -1, 120_000)
     assert sum(int(np.prod(frame.values.shape)) for frame in selection.frames) == 8 * 300 * 120
+
+
+def test_samples_of_an_open_block_are_counted_with_gaps() -> None:
+    """Columns that come later, rows of some columns, a last row that is written in two parts."""
+    rng = np.random.default_rng(7)
+    for _ in range(20):
+        db = TSDB(None)
+        ids, table = db.resolve(names(12)), db.table("t")
+        for row in range(int(rng.integers(1, 30))):
+            some = ids[np.sort(rng.permutation(12)[: rng.integers(1, 13)])]
+            values = rng.random(len(some))
+            values[rng.random(len(some)) < 0.1] = STALE_NAN
+            table.append_row(row, some, values, epoch=db.epoch)
+            others = np.setdiff1d(ids, some)[:2]
+            if len(others) and rng.random() < 0.3:
+                table.append_row(row, others, rng.random(len(others)), epoch=db.epoch)
+            block = table.open_block
+            assert block is not None
+            held = ~is_absent(block.values[: len(block.layout), : block.rows])
+            assert table.samples == int(np.count_nonzero(held)) + sum(each.samples for each in table.blocks)

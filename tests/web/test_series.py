@@ -36,6 +36,17 @@ async def test_series_are_asked_for_by_get_and_post(
     assert database.asked == [([['__name__="up"']], 1759465266800, 1831465266800)]
 
 
+@pytest.mark.parametrize("count", [0, 1, 511, 512, 513, 1500])
+async def test_many_series_are_made_json_some_at_a_time(serve: Any, database: Any, count: int) -> None:
+    odd = "\udcff" if count == 1500 else ""  # came in as a byte that is no UTF-8
+    database.found = [Labels({"__name__": "m", "i": f"{n}{odd}"}) for n in range(count)]
+    api = await serve(db=database)
+    printed = "?" if odd else ""
+    assert (await api.get("/api/v1/series?match[]=m")).data == [
+        {"__name__": "m", "i": f"{n}{printed}"} for n in range(count)
+    ]
+
+
 async def test_several_matchers_make_several_sets(serve: Any, database: Any) -> None:
     api = await serve(db=database)
     await api.get("/api/v1/series?match[]=up&match[]={job=~%22a.%2B%22}")

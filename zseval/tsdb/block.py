@@ -285,7 +285,9 @@ class OpenBlock:
     @property
     def samples(self) -> int:
         """How many cells hold a sample."""
-        return int(np.count_nonzero(~is_absent(self._values[: len(self.layout), : self.rows])))
+        doubtful = np.flatnonzero(self.cells().absent)
+        absent = np.count_nonzero(is_absent(self._values[doubtful, : self.rows])) if len(doubtful) else 0
+        return len(self.layout) * self.rows - int(absent)
 
     def shift(self, delta_ms: int) -> None:
         """Move all times. Views of the earlier ones stay as they are."""

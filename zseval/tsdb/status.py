@@ -41,6 +41,8 @@ class HeadStatus:
 
 def series_by_metric(table: SeriesTable, index: Index, limit: int) -> Stats:
     """The metric names that most series have."""
+    if not limit:
+        return ()
     names = table.values_of.get(METRIC_NAME, {})
     counts = index.series_per_pair()
     return _largest({name: int(counts[pair]) for name, pair in names.items()}, limit)
@@ -53,12 +55,16 @@ def values_by_label(table: SeriesTable, limit: int) -> Stats:
 
 def bytes_by_label(table: SeriesTable, limit: int) -> Stats:
     """The label names whose distinct values take the most UTF-8 bytes."""
+    if not limit:
+        return ()
     items = table.values_of.items()
     return _largest({name: sum(len(value.encode()) for value in values) for name, values in items}, limit)
 
 
 def series_by_pair(table: SeriesTable, index: Index, limit: int) -> Stats:
     """The `name=value` pairs that most series have."""
+    if not limit:
+        return ()
     counts, text = index.series_per_pair(), table.symbols.text
     top = np.argsort(-counts, kind="stable")[:limit]
     names, values = table.pair_names[top].tolist(), table.pair_values[top].tolist()

@@ -25,6 +25,7 @@ __all__ = [
     "rfc3339",
     "success",
     "success_parts",
+    "to_json",
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -69,7 +70,7 @@ def invalid_parameter(name: str, message: object) -> ApiError:
 
 def success(data: object, *, warnings: Sequence[str] = (), infos: Sequence[str] = ()) -> web.Response:
     """A success with `data` as JSON; bytes are taken as JSON already."""
-    parts = success_parts([data if isinstance(data, bytes) else _json(data)], warnings, infos)
+    parts = success_parts([data if isinstance(data, bytes) else to_json(data)], warnings, infos)
     return web.Response(body=body_of(parts), content_type="application/json")
 
 
@@ -79,19 +80,20 @@ def success_parts(
     """The envelope around parts of JSON."""
     parts = [b'{"status":"success","data":', *data]
     if warnings:
-        parts += [b',"warnings":', _json(list(warnings))]
+        parts += [b',"warnings":', to_json(list(warnings))]
     if infos:
-        parts += [b',"infos":', _json(list(infos))]
+        parts += [b',"infos":', to_json(list(infos))]
     parts.append(b"}")
     return parts
 
 
 def error_response(error: ApiError) -> web.Response:
     body = {"status": "error", "errorType": error.kind.word, "error": error.message}
-    return web.Response(body=_json(body), status=error.kind.status, content_type="application/json")
+    return web.Response(body=to_json(body), status=error.kind.status, content_type="application/json")
 
 
-def _json(value: object) -> bytes:
+def to_json(value: object) -> bytes:
+    """As JSON; Labels as an object, what is not UTF-8 with replacement characters."""
     try:
         return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:  # a lone surrogate: text that came in as bytes and is not UTF-8
