@@ -127,12 +127,12 @@ class SealedBlock:
         "_offsets", "cells", "is_encoded", "layout", "max_time_ms", "min_time_ms", "nbytes", "samples"
     )  # fmt: skip
 
-    def __init__(self, layout: Layout, times: Times, encoded: Columns) -> None:
-        self._init(layout, times, SealedCells(encoded), encoded.nbytes, encoded.absent.count())
-        self.is_encoded = True
-
-    def _init(self, layout: Layout, times: Times, cells: Cells, nbytes: int, absent: int) -> None:
+    def __init__(
+        self, layout: Layout, times: Times, cells: Cells, *, nbytes: int, absent: int, is_encoded: bool
+    ) -> None:
+        """nbytes: what the cells take.  absent: how many of them hold no sample."""
         self.layout = layout
+        self.is_encoded = is_encoded
         self.min_time_ms, self.max_time_ms = int(times[0]), int(times[-1])
         offsets = times - times[0]
         fits = self.max_time_ms - self.min_time_ms < 2**31
@@ -142,19 +142,21 @@ class SealedBlock:
         self.nbytes: int = nbytes + self._offsets.nbytes
 
     @classmethod
+    def encoded(cls, layout: Layout, times: Times, columns: Columns) -> SealedBlock:
+        absent = columns.absent.count()
+        return cls(layout, times, SealedCells(columns), nbytes=columns.nbytes, absent=absent, is_encoded=True)
+
+    @classmethod
     def of(cls, layout: Layout, times: Times, values: Values) -> SealedBlock:
         """Encode float64[S, R]."""
-        return cls(layout, times, encode(values))
+        return cls.encoded(layout, times, encode(values))
 
     @classmethod
     def as_written(cls, layout: Layout, times: Times, cells: OpenCells) -> SealedBlock:
         """Of the first R rows of cells, all of whose columns are in one of them."""
-        made = cls.__new__(cls)
         values = cells.values[: len(layout), : len(times)]
         absent = 0 if cells.is_full else int(np.count_nonzero(is_absent(values)))
-        made._init(layout, times, cells, cells.values.nbytes, absent)
-        made.is_encoded = False
-        return made
+        return cls(layout, times, cells, nbytes=cells.values.nbytes, absent=absent, is_encoded=False)
 
     @property
     def times(self) -> Times:
@@ -215,7 +217,7 @@ class Encoding:
         if self._encoder.count < len(layout):
             return None
         times = np.concatenate([block.times for block in self.blocks])
-        return SealedBlock(layout, times, self._encoder.columns())
+        return SealedBlock.encoded(layout, times, self._encoder.columns())
 
     def _values(self, first: int, last: int) -> Values:
         """Of some columns, all rows."""
