@@ -357,7 +357,7 @@ class TSDB:
 
         Nothing in the result may be written to; nothing in it changes.
         """
-        prepare(self._head.lock, self._index, self._series, matchers, self._tables.values)
+        prepare(self._head.lock, self._index, matchers, self._tables.values)
         with self._head.lock:
             epoch, resolved = self.epoch, self._index.resolve(matchers)
             tables, is_apart = resolved.among(self._tables.values())

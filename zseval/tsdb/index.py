@@ -153,13 +153,13 @@ class Postings:
 
 
 class Index:
-    """The search structures over one SeriesTable. Guarded by the lock of its TSDB.
+    """The search structures over one SeriesTable, its `table`. Guarded by the lock of its TSDB.
 
     Without it, `known`, `values_among` and `names_among` may be called, of series there were with it.
     """
 
     def __init__(self, table: SeriesTable) -> None:
-        self._table = table
+        self.table = table
         self._levels: list[Postings] = [Postings(self._from(0))]
         self._resolved: OrderedDict[tuple[Matcher, ...], tuple[int, Resolved]] = OrderedDict()
         self._resolved_series = 0
@@ -173,11 +173,11 @@ class Index:
     def known(self, matchers: Sequence[Matcher]) -> Resolved | None:
         """What `resolve` gives where it has nothing to do."""
         known = self._resolved.get(tuple(matchers))
-        return known[1] if known is not None and known[0] == len(self._table) else None
+        return known[1] if known is not None and known[0] == len(self.table) else None
 
     def resolve(self, matchers: Sequence[Matcher]) -> Resolved:
         """The series every matcher accepts, from the cache where no series was added since."""
-        key, count = tuple(matchers), len(self._table)
+        key, count = tuple(matchers), len(self.table)
         known = self._resolved.get(key)
         if known is not None and known[0] == count:
             self._resolved.move_to_end(key)
@@ -193,7 +193,7 @@ class Index:
         if known is not None and np.array_equal(known[1].ids, ids):
             made = known[1]  # the same object, so that what others cached for it stays good
         else:
-            made = Resolved(ids, self._table.label_sets(ids) if labels is None else labels)
+            made = Resolved(ids, self.table.label_sets(ids) if labels is None else labels)
         self._remember(key, count, made)
         return made
 
@@ -217,7 +217,7 @@ class Index:
         unwanted: list[Matcher] = []
         for matcher in matchers:
             (unwanted if matcher.matches_empty else wanted).append(matcher)
-        selected = np.ones(len(self._table), dtype=np.bool_)
+        selected = np.ones(len(self.table), dtype=np.bool_)
         for matcher in sorted(wanted, key=_cost):
             accepted = self._marked(self._accepted(matcher))
             selected &= accepted
@@ -230,11 +230,11 @@ class Index:
 
     def names(self) -> list[str]:
         """All label names, sorted."""
-        return sorted(self._table.values_of)
+        return sorted(self.table.values_of)
 
     def values(self, name: str) -> list[str]:
         """All values of a label, sorted."""
-        known = self._table.values_of.get(name, {})
+        known = self.table.values_of.get(name, {})
         kept = self._sorted.get(name)
         if kept is None:
             kept = self._sorted[name] = SortedList(known)
@@ -243,7 +243,7 @@ class Index:
         return list(kept)
 
     def _marked(self, pairs: Sequence[int]) -> Mask:
-        marked = np.zeros(len(self._table), dtype=np.bool_)
+        marked = np.zeros(len(self.table), dtype=np.bool_)
         marked[self._series_of(pairs)] = True
         return marked
 
@@ -253,7 +253,7 @@ class Index:
         if len(pairs) <= _FEW_PAIRS:
             parts = [level.of(pair) for level in levels for pair in pairs]
         else:
-            accepted = np.zeros(self._table.pair_count, dtype=np.bool_)
+            accepted = np.zeros(self.table.pair_count, dtype=np.bool_)
             accepted[np.array(pairs, dtype=np.intp)] = True
             parts = [level.of_any(accepted) for level in levels]
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.int32)
@@ -267,7 +267,7 @@ class Index:
 
     def unsorted(self) -> Unsorted | None:
         """What the next look-up has to sort; None where nothing is new."""
-        count, base = len(self._table), self._levels[0]
+        count, base = len(self.table), self._levels[0]
         if self._levels[-1].last == count:
             return None
         is_much = count - base.last > max(_TAIL_LEAST, base.last // _TAIL_SHARE)
@@ -283,12 +283,12 @@ class Index:
             self._levels = [self._levels[0], level]
 
     def _from(self, first: int) -> Unsorted:
-        table = self._table
+        table = self.table
         return Unsorted(table.pairs_from(first), first, len(table), table.pair_count)
 
     def _accepted(self, matcher: Matcher) -> Sequence[int]:
         """Pairs of the matcher's label that it accepts; it does not accept ""."""
-        values = self._table.values_of.get(matcher.name, {})
+        values = self.table.values_of.get(matcher.name, {})
         literals = None if matcher.is_negative else matcher.literals
         if literals is not None:
             return [values[literal] for literal in dict.fromkeys(literals) if literal in values]
@@ -296,7 +296,7 @@ class Index:
 
     def _refused(self, matcher: Matcher) -> Sequence[int]:
         """Pairs of the matcher's label that it refuses; it accepts ""."""
-        values = self._table.values_of.get(matcher.name, {})
+        values = self.table.values_of.get(matcher.name, {})
         literals = matcher.literals if matcher.is_negative else None
         if literals is not None:
             return [values[literal] for literal in dict.fromkeys(literals) if literal in values]
@@ -315,7 +315,7 @@ class Index:
         """The values a look-up has to try; None where it tries none."""
         if matcher.literals is not None:
             return None
-        return self._untried(matcher, self._table.values_of.get(matcher.name, {}))
+        return self._untried(matcher, self.table.values_of.get(matcher.name, {}))
 
     def _untried(self, matcher: Matcher, values: dict[str, int]) -> Untried:
         seen = self._patterns.get(matcher, (0, []))[0]
@@ -331,21 +331,21 @@ class Index:
 
     def values_among(self, name: str, series: Ids) -> list[str]:
         """The values a label has on these series, sorted."""
-        pairs = np.unique(self._table.pairs_of(series).pairs)
-        symbol = self._table.symbols.find(name)
+        pairs = np.unique(self.table.pairs_of(series).pairs)
+        symbol = self.table.symbols.find(name)
         if symbol is None:
             return []
-        symbols = self._table.pair_values[pairs[self._table.pair_names[pairs] == symbol]]
-        return sorted(map(self._table.symbols.text, symbols.tolist()))
+        symbols = self.table.pair_values[pairs[self.table.pair_names[pairs] == symbol]]
+        return sorted(map(self.table.symbols.text, symbols.tolist()))
 
     def names_among(self, series: Ids) -> list[str]:
         """The label names these series have, sorted."""
-        pairs = np.unique(self._table.pairs_of(series).pairs)
-        return sorted(map(self._table.symbols.text, np.unique(self._table.pair_names[pairs]).tolist()))
+        pairs = np.unique(self.table.pairs_of(series).pairs)
+        return sorted(map(self.table.symbols.text, np.unique(self.table.pair_names[pairs]).tolist()))
 
     def series_per_pair(self) -> Rows:
         """intp[P], how many series have each pair."""
-        return np.bincount(self._table.pairs_from(0).pairs, minlength=self._table.pair_count)
+        return np.bincount(self.table.pairs_from(0).pairs, minlength=self.table.pair_count)
 
 
 def _cost(matcher: Matcher) -> int:

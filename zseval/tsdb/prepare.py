@@ -14,7 +14,6 @@ from contextlib import AbstractContextManager
 from zseval.model.matcher import Matcher
 from zseval.tsdb.index import Index, Postings
 from zseval.tsdb.layout import Layout
-from zseval.tsdb.series import SeriesTable
 from zseval.tsdb.table import Table
 
 __all__ = ["prepare"]
@@ -25,13 +24,13 @@ _MANY_VALUES = 256  # fewer are tried at once
 def prepare(
     lock: AbstractContextManager[object],
     index: Index,
-    series: SeriesTable,
     matchers: Sequence[Matcher],
     tables: Callable[[], Collection[Table]],
 ) -> None:
     """Have the index know what these matchers select, and where in each table that is.
 
-    series: what the index is of.  tables: all there are; called with the lock held.
+    index: at any time the store may go over to another; what is done is then for nothing.
+    tables: all there are; called with the lock held.
     """
     resolved = index.known(matchers)
     if resolved is not None and resolved.is_placed:
@@ -41,8 +40,8 @@ def prepare(
         for matcher in matchers:
             _try(lock, index, matcher)
         with lock:
-            ids, count = index.find(matchers), len(series)
-        labels = series.label_sets(ids)  # needs no lock: what is there stays as it is
+            ids, count = index.find(matchers), len(index.table)
+        labels = index.table.label_sets(ids)  # needs no lock: what is there stays as it is
         with lock:
             resolved = index.remember(matchers, ids, labels, count)
     with lock:
