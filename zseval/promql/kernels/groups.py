@@ -31,6 +31,9 @@ _CHUNK_CELLS = 1 << 17
 _FEW_ROWS = 512
 """So many single values are summed by groups sooner one after the other than as arrays."""
 
+_EVEN = 2.0**-30
+"""No bit is lost by compensating the sum of so few values, of which none is below this part of the largest."""
+
 _CLEAR = 2.0**-20
 """A sum above this part of its largest value has lost nothing that shows, however it was compensated."""
 
@@ -262,7 +265,7 @@ def _avg(given: _Input) -> Values:
 
 def _few_sums(given: _Input) -> Values | None:
     """Exact sums of few values at one step, float64[N, 1]; None where there are many, or where a sum is not
-    finite or so small beside its values that it matters how it is compensated.
+    finite, or lies between two numbers or is so small beside its values that it matters how it is compensated.
     """
     if given.values.shape[1] != 1 or not 0 < len(given.values) <= _FEW_ROWS:
         return None
@@ -272,7 +275,9 @@ def _few_sums(given: _Input) -> Values | None:
             pairs: Values = np.add.reduceat(chunk.filled(0.0), chunk.starts, axis=0) + 0.0
         return pairs if np.isfinite(pairs).all() else None
     values = chunk.filled(0.0)[:, 0].tolist()
-    is_clear = min(values) >= 0  # no sum is less than its largest value
+    least = min(values)
+    is_clear = least >= 0  # no sum is less than its largest value
+    is_even = least >= _EVEN * max(values) > 0
     sums: list[float] = []
     start = 0
     for size in chunk.sizes.tolist():
@@ -286,8 +291,19 @@ def _few_sums(given: _Input) -> Values | None:
             return None
         if not is_clear and abs(total) < _CLEAR * max(max(part), -min(part)):
             return None
+        if not is_even and _is_tie(total, part):
+            return None
         sums.append(total)
     return np.array(sums)[:, np.newaxis]
+
+
+def _is_tie(total: float, part: list[float]) -> bool:
+    """Whether the sum of these, rounded to total, lies so near the middle of two numbers that bits lost by
+    compensation may decide which it becomes.
+    """
+    rest = abs(math.fsum([*part, -total]))
+    middle = math.ulp(total) / 2
+    return rest > 0 and any(math.isclose(rest, at, rel_tol=_EVEN) for at in (middle, middle / 2))
 
 
 def _sums(given: _Input) -> Sums:
