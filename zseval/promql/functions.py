@@ -27,6 +27,7 @@ from zseval.promql.kernels import (
 )
 from zseval.promql.kernels.calendar import CALENDAR
 from zseval.promql.kernels.elementwise import ELEMENTWISE
+from zseval.tsdb.digest import Digest, ends, largest, least
 
 __all__ = [
     "EXTENDED_FUNCTIONS",
@@ -67,6 +68,7 @@ class Function:
     counters_only: an info is due where the metric does not look like a counter.
     phased: its kernel takes series of several sources together (`windows.Phases`).
     gaps: takes the kernel's place for series that share their times but for missing samples.
+    digest: all that the kernel needs of samples that lie in the window from end to end.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Function:
     counters_only: bool = False
     phased: bool = False
     gaps: GapsKernel | None = None
+    digest: Digest | None = None
 
 
 def _range(name: str, kernel: RangeKernel) -> Function:
@@ -91,8 +94,9 @@ def _phased(
     varies_with_time: bool = False,
     counters_only: bool = False,
     gaps: GapsKernel | None = None,
+    digest: Digest | None = None,
 ) -> Function:
-    return Function(name, Kind.RANGE, kernel, keeps_name, varies_with_time, counters_only, True, gaps)
+    return Function(name, Kind.RANGE, kernel, keeps_name, varies_with_time, counters_only, True, gaps, digest)
 
 
 def _element(name: str, kernel: ElementKernel) -> Function:
@@ -135,8 +139,8 @@ _ROWS = (
     _other("vector"),
     _phased("avg_over_time", over_time.avg_over_time, gaps=gaps_over_time.avg_over_time),
     _phased("changes", counters.changes),
-    _phased("count_over_time", over_time.count_over_time, gaps=gaps_over_time.count_over_time),
-    _phased("delta", counters.delta, gaps=gaps_rates.delta),
+    _phased("count_over_time", over_time.count_over_time, gaps=gaps_over_time.count_over_time, digest=ends),
+    _phased("delta", counters.delta, gaps=gaps_rates.delta, digest=ends),
     _phased("deriv", regression.deriv, gaps=gaps_regression.deriv),
     _phased("double_exponential_smoothing", smoothing.double_exponential_smoothing),
     _phased(
@@ -144,28 +148,32 @@ _ROWS = (
         over_time.first_over_time,
         keeps_name=True,
         gaps=gaps_over_time.first_over_time,
+        digest=ends,
     ),
     _phased("idelta", counters.idelta),
-    _phased("increase", counters.increase, counters_only=True, gaps=gaps_rates.increase),
+    _phased("increase", counters.increase, counters_only=True, gaps=gaps_rates.increase, digest=ends),
     _phased("irate", counters.irate),
     _phased(
         "last_over_time",
         over_time.last_over_time,
         keeps_name=True,
         gaps=gaps_over_time.last_over_time,
+        digest=ends,
     ),
     _phased("mad_over_time", quantile.mad_over_time),
-    _phased("max_over_time", extremes.max_over_time, gaps=gaps_over_time.max_over_time),
-    _phased("min_over_time", extremes.min_over_time, gaps=gaps_over_time.min_over_time),
+    _phased("max_over_time", extremes.max_over_time, gaps=gaps_over_time.max_over_time, digest=largest),
+    _phased("min_over_time", extremes.min_over_time, gaps=gaps_over_time.min_over_time, digest=least),
     _phased(
         "predict_linear",
         regression.predict_linear,
         varies_with_time=True,
         gaps=gaps_regression.predict_linear,
     ),
-    _phased("present_over_time", over_time.present_over_time, gaps=gaps_over_time.present_over_time),
+    _phased(
+        "present_over_time", over_time.present_over_time, gaps=gaps_over_time.present_over_time, digest=ends
+    ),
     _phased("quantile_over_time", quantile.quantile_over_time, gaps=gaps_quantile.quantile_over_time),
-    _phased("rate", counters.rate, counters_only=True, gaps=gaps_rates.rate),
+    _phased("rate", counters.rate, counters_only=True, gaps=gaps_rates.rate, digest=ends),
     _phased("resets", counters.resets),
     _phased("stddev_over_time", over_time.stddev_over_time),
     _phased("stdvar_over_time", over_time.stdvar_over_time),

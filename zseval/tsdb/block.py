@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from zseval.model.arrays import Ids, Mask, Rows, Times, Values
 from zseval.model.staleness import ABSENT_NAN, is_absent, is_stale
 from zseval.tsdb.codec import CHUNK, Columns, Encoder, encode
+from zseval.tsdb.digest import Digest, Digests
 from zseval.tsdb.layout import Layout
 from zseval.tsdb.stretch import Cells
 from zseval.tsdb.strips import GroupStrips, Strip, strip_of_cells
@@ -74,16 +75,20 @@ class OpenCells:
     def strips(self, columns: Rows, lo: int, hi: int) -> Iterable[Strip]:
         return (strip_of_cells(self.take(columns, lo, hi)),)
 
+    def digest(self, digest: Digest, columns: Rows, lo: int, hi: int) -> tuple[Values, Mask]:
+        return digest(self.take(columns, lo, hi))
+
 
 class SealedCells:
     """Encoded columns as Cells."""
 
-    __slots__ = ("_strips", "encoded", "is_full")
+    __slots__ = ("_digests", "_strips", "encoded", "is_full")
 
     def __init__(self, encoded: Columns) -> None:
         self.encoded = encoded
         self.is_full = not (len(encoded.absent) or len(encoded.stale))
         self._strips = GroupStrips(encoded.groups, encoded.rows)
+        self._digests = Digests(len(encoded), self._whole)
 
     def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
         self.encoded.decode(columns, lo, hi, out)
@@ -113,6 +118,14 @@ class SealedCells:
     def strips(self, columns: Rows, lo: int, hi: int) -> Iterable[Strip]:
         encoded = self.encoded
         return self._strips.strips(encoded.forms[columns], encoded.slots[columns], lo, hi)
+
+    def digest(self, digest: Digest, columns: Rows, lo: int, hi: int) -> tuple[Values, Mask]:
+        if hi - lo < self.encoded.rows:
+            return digest(self.take(columns, lo, hi))
+        return self._digests.of(digest, columns)
+
+    def _whole(self, columns: Rows) -> Values:
+        return self.take(columns, 0, self.encoded.rows)
 
 
 class SealedBlock:

@@ -96,7 +96,7 @@ def _groups(pieces: Sequence[Piece], wanted: int) -> Iterator[tuple[Rows, list[P
     """Series that are in the same pieces, with those pieces."""
     if not pieces:
         return
-    if all(piece.located is pieces[0].located for piece in pieces):
+    if _hold_the_same(pieces):
         yield pieces[0].located.rows, list(pieces)
         return
     if _are_one(pieces):
@@ -112,6 +112,17 @@ def _groups(pieces: Sequence[Piece], wanted: int) -> Iterator[tuple[Rows, list[P
     group = group.reshape(-1)
     for kind, bits in enumerate(np.unpackbits(kinds, axis=1, count=len(pieces))):
         yield rows[group == kind], [pieces[number] for number in np.flatnonzero(bits).tolist()]
+
+
+def _hold_the_same(pieces: Sequence[Piece]) -> bool:
+    """Whether each has the same of the wanted series, be they in other columns."""
+    before = pieces[0].located
+    for piece in pieces:
+        located = piece.located
+        if located is not before and not np.array_equal(located.rows, before.rows):
+            return False
+        before = located
+    return True
 
 
 def _size(pieces: Sequence[Piece]) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Values
 from zseval.model.staleness import ABSENT_NAN
+from zseval.tsdb.digest import Digest
 from zseval.tsdb.stretch import Cells
 from zseval.tsdb.strips import Strip
 
@@ -61,3 +62,7 @@ class Partial:
     def strips(self, columns: Rows, lo: int, hi: int) -> Iterable[Strip]:
         """The columns are all in the block: no cell may be empty."""
         return self.inner.strips(columns, lo, hi)
+
+    def digest(self, digest: Digest, columns: Rows, lo: int, hi: int) -> tuple[Values, Mask]:
+        """The columns are all in the block, as for strips."""
+        return self.inner.digest(digest, columns, lo, hi)

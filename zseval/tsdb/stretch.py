@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Values
+from zseval.tsdb.digest import Digest
 from zseval.tsdb.strips import Strip
 
 __all__ = ["Cells", "Stretch", "Stretches"]
@@ -53,6 +54,10 @@ class Cells(Protocol):
 
     def strips(self, columns: Rows, lo: int, hi: int) -> Iterable[Strip]:
         """Rows lo:hi of those of the columns that may be whole numbers of some unit; no cell may be empty."""
+        ...
+
+    def digest(self, digest: Digest, columns: Rows, lo: int, hi: int) -> tuple[Values, Mask]:
+        """The digest of rows lo:hi of the columns, float64[n, 2] and bool[n]; no cell may be empty."""
         ...
 
 

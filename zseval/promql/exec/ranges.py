@@ -15,6 +15,7 @@ from zseval.model.staleness import is_stale
 from zseval.model.symbols import texts
 from zseval.promql.errors import EvaluationError
 from zseval.promql.exec.context import Context
+from zseval.promql.exec.digested import digested
 from zseval.promql.exec.histogram_ranges import over_histograms
 from zseval.promql.exec.select import assemble
 from zseval.promql.exec.vector import SAME_LABELSET, Vector, relabelled, without_names
@@ -98,7 +99,10 @@ class RangeVector:
 
     def without_gaps(self) -> RangeVector:
         """Less the series that share their times but for missing samples."""
-        frames = [frame for frame in self.frames if frame.gappy is None]
+        return self.with_frames([frame for frame in self.frames if frame.gappy is None])
+
+    def with_frames(self, frames: Sequence[Frame]) -> RangeVector:
+        """The same but for its frames."""
         return RangeVector(
             self.labels,
             frames,
@@ -184,6 +188,12 @@ def parts_of(
         for rows, gaps in _gaps_of(vector, ctx):
             made.append((rows, *function.gaps(gaps, *params)))
         vector = vector.without_gaps()
+    if together and function.digest is not None and len(vector.ends) == 1:
+        ctx.query.limits.check()
+        near = [trimmed(frame, vector) for frame in vector.frames]
+        whole, others = digested(function, near, vector.ends, vector.width)
+        made.extend((rows, *compute(rows, windows)) for rows, windows in whole)
+        vector = vector.with_frames(others)
     found = windows_of(vector, ctx, together=together)
     made.extend((rows, *compute(rows, windows)) for rows, windows in found)
     return made

@@ -144,8 +144,8 @@ def _source(node: Aggregate, ctx: Context) -> _Source | None:
     selection = query.selections[inner.read]
     if selection.histograms or selection.cohorts or selection.starts is not None:
         return None
-    if node.op in ("sum", "avg") and selection.size < _LEAST_CELLS:
-        return None
+    if node.op in ("sum", "avg") and (selection.size < _LEAST_CELLS or (function and ctx.steps.count == 1)):
+        return None  # at a single step rates go by digests
     labels = selection.labels
     if function is not None:
         labels = without_names(labels, query)

@@ -73,7 +73,7 @@ def _of_single(w: Windows, *, counter: bool, per_second: bool) -> tuple[Values, 
     """The same for a single window over two rows and more, of several sources: few steps for little work."""
     assert w.phases is not None, "it is single"
     times, of, values = w.phases.times, w.phases.of, w.values
-    first, rows = values[:, :1], values.shape[1]
+    first, rows = values[:, :1], values.shape[1] + w.skipped
     gained = values[:, -1:] - first
     if counter and not w.rising:
         add_lost(gained, w)

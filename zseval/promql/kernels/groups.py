@@ -32,7 +32,7 @@ _FEW_ROWS = 512
 """So many single values are summed by groups sooner one after the other than as arrays."""
 
 _EVEN = 2.0**-30
-"""No bit is lost by compensating the sum of so few values, of which none is below this part of the largest."""
+"""The sum of so few values loses no bit by compensation if none is below this part of the largest."""
 
 _CLEAR = 2.0**-20
 """A sum above this part of its largest value has lost nothing that shows, however it was compensated."""
@@ -265,7 +265,8 @@ def _avg(given: _Input) -> Values:
 
 def _few_sums(given: _Input) -> Values | None:
     """Exact sums of few values at one step, float64[N, 1]; None where there are many, or where a sum is not
-    finite, or lies between two numbers or is so small beside its values that it matters how it is compensated.
+    finite, or lies between two numbers or is so small beside its values that it matters how it is
+    compensated.
     """
     if given.values.shape[1] != 1 or not 0 < len(given.values) <= _FEW_ROWS:
         return None

@@ -66,6 +66,8 @@ class Windows:
     phases: of dense series that come from several sources, whose windows have the same rows at other times;
     `times` are then those of the first source. Only kernels that the function table calls phased see such.
     rising: True only where no value is less than the one before.
+    skipped: so many samples of each window, between its first and its last, are not among the values, as they
+    make no difference.
     """
 
     values: Values
@@ -76,17 +78,22 @@ class Windows:
     ends: Times
     phases: Phases | None = None
     rising: bool = False
+    skipped: int = 0
 
     @classmethod
-    def single(cls, values: Values, starts: Times, ends: Times, phases: Phases, *, rising: bool) -> Windows:
+    def single(
+        cls, values: Values, starts: Times, ends: Times, phases: Phases, *, rising: bool, skipped: int = 0
+    ) -> Windows:
         """One window, (starts[0], ends[0]], over all rows of all sources."""
         bounds = np.zeros(1, dtype=np.intp), np.array([values.shape[1]], dtype=np.intp)
-        return cls(values, phases.times[0], *bounds, starts, ends, phases, rising)
+        return cls(values, phases.times[0], *bounds, starts, ends, phases, rising, skipped)
 
     @property
     def is_single(self) -> bool:
         """Whether it is one window over all rows of several sources."""
-        return self.phases is not None and len(self.ends) == 1 and self.counts[0] == self.values.shape[1]
+        if self.phases is None or len(self.ends) != 1:
+            return False
+        return bool(self.hi[0] - self.lo[0] == self.values.shape[1])
 
     @classmethod
     def with_gaps(cls, times: Times, values: Values, present: Mask, ends: Times, width: int) -> Windows:
@@ -118,7 +125,7 @@ class Windows:
     @property
     def counts(self) -> Rows:
         """intp[K] or intp[S, K]: samples in each window."""
-        return self.hi - self.lo
+        return self.hi - self.lo + self.skipped
 
     def take(self, array: NDArray[Scalar], rows: Rows) -> NDArray[Scalar]:
         """[S, K]: cells of `array` [S, T] (or [S, T + 1]) at `rows`, intp[K] or intp[S, K].
@@ -172,8 +179,8 @@ class Windows:
         times = self.times if self.times.ndim == 1 else self.times[series]
         lo, hi = (self.lo, self.hi) if self.is_dense else (self.lo[series], self.hi[series])
         phases = None if self.phases is None else Phases(self.phases.times, self.phases.of[series])
-        rising = self.rising
-        return Windows(self.values[series], times, lo, hi, self.starts, self.ends, phases, rising)
+        rising, skipped = self.rising, self.skipped
+        return Windows(self.values[series], times, lo, hi, self.starts, self.ends, phases, rising, skipped)
 
     def with_values(self, values: Values) -> Windows:
         """The same windows over other values."""
