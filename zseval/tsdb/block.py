@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from zseval.model.arrays import Ids, Mask, Rows, Times, Values
 from zseval.model.staleness import ABSENT_NAN, is_absent, is_stale
 from zseval.tsdb.codec import CHUNK, Columns, Encoder, encode
-from zseval.tsdb.digest import Digest, Digests
+from zseval.tsdb.digest import Digest, Digests, ends
 from zseval.tsdb.layout import Layout
 from zseval.tsdb.stretch import Cells
 from zseval.tsdb.strips import GroupStrips, Strip, strip_of_cells
@@ -120,9 +120,15 @@ class SealedCells:
         return self._strips.strips(encoded.forms[columns], encoded.slots[columns], lo, hi)
 
     def digest(self, digest: Digest, columns: Rows, lo: int, hi: int) -> tuple[Values, Mask]:
-        if hi - lo < self.encoded.rows:
+        whole = hi - lo == self.encoded.rows
+        if not whole and digest is not ends:
             return digest(self.take(columns, lo, hi))
-        return self._digests.of(digest, columns)
+        values, odd = self._digests.of(digest, columns)
+        if lo > 0:  # a single row costs little; what falls in the block may fall in these rows
+            values[:, :1] = self.take(columns, lo, lo + 1)
+        if hi < self.encoded.rows:
+            values[:, 1:] = self.take(columns, hi - 1, hi)
+        return values, odd
 
     def _whole(self, columns: Rows) -> Values:
         return self.take(columns, 0, self.encoded.rows)
