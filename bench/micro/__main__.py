@@ -1,8 +1,9 @@
 """`python -m bench.micro save|compare`: has something become slower?
 
 Runs the benchmarks of this folder and divides each by a numpy loop that is timed beside it, so that neither
-the machine nor what else it does counts for much. save: keep the ratios as the baseline. compare: exit with 1
-where one is more than 20 % above it; what seems so is run again before it is believed.
+the machine nor what else it does counts for much. save: keep the ratios as the baseline of this kind of
+processor. compare: exit with 1 where one is more than 20 % above it; what seems so is run again before it is
+believed. A processor without a baseline is an error, which says how to save one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.micro.ratios import ALLOWED, Ratios, best_of, changes, ratios_of, read, write
+from bench.processor import processor
 
 __all__ = ["main"]
 
@@ -35,14 +37,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--baseline", type=Path, default=_BASELINE)
     parser.add_argument("-k", default="", metavar="WORDS", help="pytest's choice of benchmarks")
     args = parser.parse_args(argv)
-    chosen = ["-k", args.k] if args.k else []
+    chosen, kind = ["-k", args.k] if args.k else [], processor()
+    kept = read(args.baseline, kind)
+    if args.action == "compare" and not kept:
+        print(
+            f"there is no baseline of a {kind} in {args.baseline}: at the commit to compare with, run"
+            " `python -m bench.micro save`",
+            file=sys.stderr,
+        )
+        return 2
     now = best_of(*(_run(chosen) for _ in range(args.rounds)))
     if args.action == "save":
-        kept = read(args.baseline) if args.k and args.baseline.exists() else {}
-        write(args.baseline, kept | now)
-        print(f"{len(now)} ratios are in {args.baseline}")
+        write(args.baseline, kind, (kept if args.k else {}) | now)
+        print(f"{len(now)} ratios of a {kind} are in {args.baseline}")
         return 0
-    return _compare(read(args.baseline), now, args.again)
+    return _compare(kept, now, args.again)
 
 
 def _compare(before: Ratios, now: Ratios, again: int) -> int:

@@ -56,11 +56,18 @@ def changes(before: Ratios, now: Ratios) -> list[Change]:
     return sorted(found, key=lambda change: -change.factor)
 
 
-def read(file: Path) -> Ratios:
-    ratios: Ratios = json.loads(file.read_text())
-    return ratios
+def read(file: Path, processor: str) -> Ratios:
+    """What was saved on such a processor; empty for nothing."""
+    return _every(file).get(processor, {})
 
 
-def write(file: Path, ratios: Ratios) -> None:
+def write(file: Path, processor: str, ratios: Ratios) -> None:
+    """Keep them beside those of other processors."""
     rounded = {name: float(f"{ratio:.4g}") for name, ratio in sorted(ratios.items())}
-    file.write_text(json.dumps(rounded, indent=1) + "\n")
+    every = _every(file) | {processor: rounded}
+    file.write_text(json.dumps(dict(sorted(every.items())), indent=1) + "\n")
+
+
+def _every(file: Path) -> dict[str, Ratios]:
+    every: dict[str, Ratios] = json.loads(file.read_text()) if file.exists() else {}
+    return every

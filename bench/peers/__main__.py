@@ -21,19 +21,33 @@ from bench.peers.report import overview, read_reasons, render
 from bench.peers.results import Case, Measurement, Store
 from bench.peers.rows.context import Context
 from bench.peers.rows.queries import measure_hostile, measure_queries
+from bench.peers.rows.rule_growth import measure_rule_growth
 from bench.peers.rows.rules import SMALLEST, measure_rules
 from bench.peers.rows.scrape import measure_scrape
 from bench.peers.rows.stall import measure_stall
 from bench.peers.rows.start import measure_start
 from bench.peers.rows.storage import measure_bytes, measure_memory
 from bench.peers.servers import versions
+from bench.processor import processor
 
 __all__ = ["main", "write_page"]
 
 _RESULTS = Path(__file__).with_name("results")
 _REASONS = Path(__file__).with_name("reasons.toml")
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
-_ROWS = ("start", "range", "instant", "tiny", "hostile", "scrape", "memory", "bytes", "stall", "rules")
+_ROWS = (
+    "start",
+    "range",
+    "instant",
+    "tiny",
+    "hostile",
+    "scrape",
+    "memory",
+    "bytes",
+    "stall",
+    "rules",
+    "rule-growth",
+)
 _QUERIES = frozenset({"range", "instant", "tiny"})
 _PAIRS, _QUICK_PAIRS = 7, 3
 
@@ -72,6 +86,7 @@ def _run(context: Context, rows: frozenset[str]) -> Iterator[tuple[str, int, str
         "bytes": measure_bytes,
         "scrape": measure_scrape,
         "stall": measure_stall,
+        "rule-growth": measure_rule_growth,
     }
     for row, measure in once.items():
         if row in rows:
@@ -90,16 +105,8 @@ def _run(context: Context, rows: frozenset[str]) -> Iterator[tuple[str, int, str
 
 def machine() -> str:
     """Processor, how many, memory, kernel."""
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.machine(),
-    )
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    return f"{os.cpu_count()} x {model}, {memory:.0f} GiB, Linux {platform.release()}"
+    return f"{os.cpu_count()} x {processor()}, {memory:.0f} GiB, Linux {platform.release()}"
 
 
 def _load() -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from bench.peers.results import Measurement, Ratio, Store, geometric_mean, ratio_of, spread_of
+from bench.peers.rows.rule_growth import SCALES, case_name
+from bench.peers.rows.rules import PACKS
 from bench.peers.servers import PROMETHEUS, VICTORIA, ZSEVAL
 
 __all__ = ["IMPORTS", "ITSELF", "REACHES", "Outcome", "Reach", "outcome_of"]
@@ -255,7 +257,14 @@ REACHES = (
         11,
         against={f"100 x 1,000, {form}": f"10 x 1,000, {form}" for form in ("plain", "gzip")},
     ),
-    Reach("growth-rules", "growth of rules", ITSELF, "rules", 11, _K100, is_growth=True),
+    Reach(
+        "growth-rules",
+        "growth of rules, 10,000 to 100,000 series",
+        ITSELF,
+        "rule-growth",
+        11,
+        against={case_name(pack, SCALES[1]): case_name(pack, SCALES[0]) for pack in PACKS},
+    ),
     Reach("growth-memory", "growth of memory", ITSELF, "memory", 11, _K100, is_growth=True),
     Reach(
         "stall",

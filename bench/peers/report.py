@@ -20,6 +20,7 @@ _TITLES = {
     "tiny": "Tiny queries: 20 series",
     "hostile": "The range queries on data with gaps, resets and churn",
     "rules": "Rules: CPU per evaluation of a whole pack",
+    "rule-growth": "Rules: the time of an evaluation of a whole pack, zseval alone",
     "scrape": "Scraping: CPU-seconds per million samples",
     "memory": "Resident memory",
     "bytes": "Bytes a sample",

@@ -38,8 +38,20 @@ def test_a_fifth_is_allowed_and_more_is_a_regression() -> None:
 
 
 def test_ratios_are_kept(tmp_path: Path) -> None:
-    write(tmp_path / "baseline.json", {"b": 1.23456, "a": 2.0})
-    assert read(tmp_path / "baseline.json") == {"a": 2.0, "b": 1.235}
+    file = tmp_path / "baseline.json"
+    write(file, "one", {"b": 1.23456, "a": 2.0})
+    write(file, "another", {"a": 3.0})
+    write(file, "another", {"a": 4.0})
+    assert read(file, "one") == {"a": 2.0, "b": 1.235}
+    assert read(file, "another") == {"a": 4.0}
+    assert read(file, "a third") == {}
+
+
+def test_a_processor_without_a_baseline_is_told_how_to_get_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["compare", "--baseline", str(tmp_path / "none.json")]) == 2
+    assert "bench.micro save" in capsys.readouterr().err
 
 
 def test_what_seems_slower_is_run_again_before_it_is_believed(

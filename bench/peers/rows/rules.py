@@ -29,11 +29,13 @@ from bench.peers.rows.context import Context, send
 from bench.peers.rows.storage import simulated
 from bench.peers.servers import Server, child, free_port, prometheus, victoria, zseval
 
-__all__ = ["SMALLEST", "Pack", "measure_rules", "pack_of", "part_of"]
+__all__ = ["HISTORY", "PACKS", "SMALLEST", "Pack", "fed", "give_rules", "measure_rules", "pack_of", "part_of"]
 
 SMALLEST = 10_000
+PACKS = ("zerostate", "kubernetes")
+HISTORY = 241
+"""Rows held before the rules begin."""
 
-_HISTORY = 241  # rows held before the rules begin
 _INTERVAL_S = INTERVAL_MS // 1000
 _NETWORKS = 3  # of four nodes with some 890 series each
 _SETTLE_S, _QUICK_SETTLE_S = 90, 30  # after all that was loaded
@@ -55,7 +57,7 @@ class Pack:
 
 def measure_rules(context: Context, scale: int) -> list[Case]:
     """Both packs, over some `scale` series: a multiple of 10,000."""
-    return [_measured(context, name, scale) for name in ("zerostate", "kubernetes")]
+    return [_measured(context, name, scale) for name in PACKS]
 
 
 def pack_of(name: str, scale: int, end_ms: int, rows: int) -> Pack:
@@ -81,11 +83,11 @@ def _measured(context: Context, name: str, scale: int) -> Case:
     settle = _QUICK_SETTLE_S if context.quick else _SETTLE_S
     spare = int(600 * scale / SMALLEST + settle + _WARM_S + context.pairs * window) // _INTERVAL_S
     now_ms = int(time.time()) // _INTERVAL_S * INTERVAL_MS
-    pack = pack_of(name, scale, now_ms + spare * INTERVAL_MS, _HISTORY + spare)
+    pack = pack_of(name, scale, now_ms + spare * INTERVAL_MS, HISTORY + spare)
     home = context.home / f"rules-{name}-{scale}"
     with _servers(home) as (servers, start_vmalert):
-        send(servers, [part_of(page, 0, _HISTORY) for page in pack.pages])
-        with _fed(servers, pack.pages, now_ms):
+        send(servers, [part_of(page, 0, HISTORY) for page in pack.pages])
+        with fed(servers, pack.pages, now_ms):
             series = sum(len(page.labels) for page in pack.pages)
             context.say(f"{pack.name}: {series} series are in all servers")
             time.sleep(settle)
@@ -93,7 +95,7 @@ def _measured(context: Context, name: str, scale: int) -> Case:
             resting = [_spent(servers, _INTERVAL_S) for _ in range(_IDLE_WINDOWS)]
             idle = {server.name: min(each[server.name] for each in resting) for server in servers}
             for server in servers:
-                _give_rules(home, server, pack.rules)
+                give_rules(home, server, pack.rules)
             start_vmalert()
             time.sleep(_WARM_S)
             note = _check(servers, pack)
@@ -149,7 +151,8 @@ def _servers(home: Path) -> Iterator[tuple[list[Server], Callable[[], None]]]:
         yield [ours, peer, storage], start_vmalert
 
 
-def _give_rules(home: Path, server: Server, text: str) -> None:
+def give_rules(home: Path, server: Server, text: str) -> None:
+    """Of a server whose files are in a folder named after it there."""
     if server.name == "victoriametrics":
         (home / "rules-of-vmalert.yml").write_text(text)
         return
@@ -162,14 +165,14 @@ def _give_rules(home: Path, server: Server, text: str) -> None:
 
 
 @contextlib.contextmanager
-def _fed(servers: Sequence[Server], pages: Sequence[Page], now_ms: int) -> Iterator[None]:
+def fed(servers: Sequence[Server], pages: Sequence[Page], now_ms: int) -> Iterator[None]:
     """A row of every page at its time, by a thread with connections of its own."""
     stop = threading.Event()
     failed: list[BaseException] = []
     others = [Server(server.name, server.address, []) for server in servers]
 
     def feed() -> None:
-        row, due = _HISTORY, now_ms / 1000 + _INTERVAL_S
+        row, due = HISTORY, now_ms / 1000 + _INTERVAL_S
         try:
             while not stop.wait(max(0.0, due - time.time())) and row < len(pages[0].times):
                 send(others, [part_of(page, row, row + 1) for page in pages])

@@ -71,7 +71,9 @@ def _stores(seed: int, kinds: Sequence[str], block_rows: int, *, holes: bool) ->
         yield db, row * PERIOD + source
 
 
-def _all_read(_: Function, frames: Sequence[Frame], __: Times, ___: int) -> tuple[list[object], list[Frame]]:
+def _all_read(
+    _: Function, frames: Sequence[Frame], __: Times, ___: int, ____: object
+) -> tuple[list[object], list[Frame]]:
     return [], list(frames)
 
 

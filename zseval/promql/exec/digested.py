@@ -7,7 +7,7 @@ that was reset) are read whole.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,12 +35,12 @@ class _Alike:
 
 
 def digested(
-    function: Function, frames: Sequence[Frame], end: Times, width: int
+    function: Function, frames: Sequence[Frame], end: Times, width: int, check: Callable[[], None]
 ) -> tuple[list[tuple[Rows, Windows]], list[Frame]]:
     """The windows of series of which digests are enough, and frames of the others.
 
     frames: without rows that the window does not reach, where series share their times.
-    end: int64[1], ms.  width: ms.
+    end: int64[1], ms.  width: ms.  check: is called now and then, to be interrupted.
     """
     digest = function.digest
     if digest is None:
@@ -52,7 +52,7 @@ def digested(
         if cells is None or frame.has_stale or len(cells.parts) < _LEAST_PARTS:
             rest.append(frame)
             continue
-        values, odd = _digest_of(cells, digest, counter=function.counters_only)
+        values, odd = _digest_of(cells, digest, check, counter=function.counters_only)
         rows = frame.rows
         if odd.any():
             rest.append(frame.pick(np.flatnonzero(odd)))
@@ -78,9 +78,14 @@ def _windows(group: _Alike, by_ends: bool, end: Times, width: int) -> tuple[Rows
     return np.concatenate(group.rows), windows
 
 
-def _digest_of(cells: Stretches, digest: Digest, *, counter: bool) -> tuple[Values, Mask]:
+def _digest_of(
+    cells: Stretches, digest: Digest, check: Callable[[], None], *, counter: bool
+) -> tuple[Values, Mask]:
     """float64[S, 2], the first and last value, or float64[S, parts], extremes; bool[S], where not enough."""
-    parts = [part.cells.digest(digest, part.columns, part.lo, part.hi) for part in cells.parts]
+    parts: list[tuple[Values, Mask]] = []
+    for part in cells.parts:
+        check()
+        parts.append(part.cells.digest(digest, part.columns, part.lo, part.hi))
     values = np.stack([found for found, _ in parts], axis=1)  # [S, parts, 2]
     odd: Mask = np.logical_or.reduce([odd for _, odd in parts])
     if digest is not ends:

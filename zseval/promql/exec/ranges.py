@@ -189,9 +189,8 @@ def parts_of(
             made.append((rows, *function.gaps(gaps, *params)))
         vector = vector.without_gaps()
     if together and function.digest is not None and len(vector.ends) == 1:
-        ctx.query.limits.check()
         near = [trimmed(frame, vector) for frame in vector.frames]
-        whole, others = digested(function, near, vector.ends, vector.width)
+        whole, others = digested(function, near, vector.ends, vector.width, ctx.query.limits.check)
         made.extend((rows, *compute(rows, windows)) for rows, windows in whole)
         vector = vector.with_frames(others)
     found = windows_of(vector, ctx, together=together)
