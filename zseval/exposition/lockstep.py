@@ -165,11 +165,11 @@ class _ByBytes:
         follows it so far."""
         if not len(starts):
             return self._body
-        latest = self._body
-        parts: list[bytes] = []
+        latest, now = memoryview(self._body), memoryview(body)
+        parts: list[memoryview] = []
         at, shift = 0, 0
         for start, end, moved in zip(starts.tolist(), ends.tolist(), shifts.tolist(), strict=True):
-            parts += (latest[at - shift : start - shift], body[start:end])
+            parts += (latest[at - shift : start - shift], now[start:end])
             at, shift = end, moved
         parts.append(latest[at - shift :])
         return b"".join(parts)
