@@ -7,6 +7,7 @@ column and adding float64.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,7 @@ from zseval.tsdb.forms import OFFSET_BITS, SCALES, STEP_BITS, UNIT, Form, Group,
 __all__ = ["Facts", "GroupStrips", "Strip", "strip_of_cells"]
 
 _UNITS_AT_REST = range(UNIT, UNIT + 7)  # looked for in a column at rest: whole numbers to six decimals
+_WHOLE_FORMS = frozenset({Form.CONSTANT, *STEP_BITS, *OFFSET_BITS})
 _FACTS_AT_ONCE = 2048
 _SEGMENT_ROWS = 16  # segments at least so long on average are summed one by one: reduceat is slower
 
@@ -88,7 +90,7 @@ class Strip:
         fits = np.logical_and.reduce(whole.view(np.int64) == values.view(np.int64), axis=1)
         facts = _facts_of_values(values)
         fits &= facts.high < np.inf  # nor for an infinity; a NaN is above nothing
-        some = np.flatnonzero(fits)
+        some = fits.nonzero()[0]
         strip = replace(self, facts=facts)
         return strip if len(some) == len(fits) else strip.pick(some)
 
@@ -168,7 +170,7 @@ class Strip:
         sums: float64[G, hi - lo], whole numbers of `unit`, written to.  groups: intp[n], sorted.
         """
         factors = SCALES[unit] / SCALES[self.unit]
-        starts = np.flatnonzero(np.diff(groups, prepend=-1))
+        starts = _starts(groups)
         data = self.data if (factors == 1).all() else self.data * factors[:, np.newaxis]
         added = _segment_sums(data, starts)  # [M, …]
         base = np.add.reduceat(self.base * factors, starts)[:, np.newaxis]
@@ -182,6 +184,15 @@ class Strip:
         sums[groups[starts]] += added + base
 
 
+def _starts(groups: Rows) -> Rows:
+    """Where another group begins; the first place is one."""
+    begins = np.empty(len(groups), dtype=np.bool_)
+    begins[:1] = True
+    np.not_equal(groups[1:], groups[:-1], out=begins[1:])
+    starts: Rows = begins.nonzero()[0]
+    return starts
+
+
 def _segment_sums(data: NDArray[np.generic], starts: Rows) -> Values:
     """[n, R] -> float64[M, R]: sums of the rows from each start to the next, exact for whole numbers."""
     kind = {1: np.uint32, 2: np.uint32, 4: np.uint64}.get(data.dtype.itemsize, np.float64)
@@ -190,8 +201,7 @@ def _segment_sums(data: NDArray[np.generic], starts: Rows) -> Values:
     if len(starts) * _SEGMENT_ROWS > len(data):
         return np.add.reduceat(data, starts, axis=0, dtype=kind).astype(np.float64)
     sums = np.empty((len(starts), data.shape[1]))
-    ends = np.append(starts[1:], len(data))
-    for number, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+    for number, (start, end) in enumerate(itertools.pairwise([*starts.tolist(), len(data)])):
         sums[number] = np.add.reduce(data[start:end], axis=0, dtype=kind)
     return sums
 
@@ -214,18 +224,17 @@ class GroupStrips:
     __slots__ = ("_facts", "_groups", "_rest", "_rows")
 
     def __init__(self, groups: dict[int, Group], rows: int) -> None:
-        self._groups = groups
+        self._groups = [
+            (number, Form(number), group) for number, group in groups.items() if Form(number) in _WHOLE_FORMS
+        ]
         self._rows = rows
         self._facts: dict[int, Facts] = {}
         self._rest: _AtRest | None = None
 
     def strips(self, forms: NDArray[np.uint8], slots: Ids, lo: int, hi: int) -> Iterator[Strip]:
         """Of columns with these forms and slots, [n]: those that are whole multiples of a unit."""
-        for number, group in self._groups.items():
-            form = Form(number)
-            if form != Form.CONSTANT and form not in STEP_BITS and form not in OFFSET_BITS:
-                continue
-            where = np.flatnonzero(forms == number)
+        for number, form, group in self._groups:
+            where = (forms == number).nonzero()[0]
             if not len(where):
                 continue
             mine = slots[where]

@@ -65,7 +65,7 @@ def group_sums(
             if number not in sums:
                 sums[number] = np.zeros((count, length))
             for start, strip in strips:
-                some = strip.pick(np.flatnonzero(unit[strip.where] == number))
+                some = strip.pick((unit[strip.where] == number).nonzero()[0])
                 if len(some.where):
                     into = sums[number][:, start : start + strip.length]
                     some.add_to(into, groups[rows[some.where]], number)
