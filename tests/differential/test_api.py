@@ -195,6 +195,7 @@ metadata?limit=0
 targets/metadata
 alertmanagers
 targets?state=dropped
+status/walreplay
 """.split()  # noqa: SIM905
 
 

@@ -30,6 +30,7 @@ class StatusApi:
             web.get("/api/v1/status/flags", self.flags),
             web.get("/api/v1/status/runtimeinfo", self.runtimeinfo),
             web.get("/api/v1/status/tsdb", self.tsdb),
+            web.get("/api/v1/status/walreplay", self.walreplay),
             web.get("/-/healthy", self.healthy),
             web.get("/-/ready", self.ready),
             *(web.get(f"/-/{path}", self.wrong_method) for path, _ in lifecycle),
@@ -97,6 +98,10 @@ class StatusApi:
                 "seriesCountByLabelValuePair": _counts(status.series_by_pair),
             }
         )
+
+    async def walreplay(self, _request: web.Request) -> web.Response:
+        """There is no log of samples, so nothing of one is left to be read."""
+        return success({"min": 0, "max": 0, "current": 0})
 
     async def healthy(self, _request: web.Request) -> web.Response:
         return web.Response(text="zseval Server is Healthy.\n")
