@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from zseval.model.duration import DurationError
+from zseval.model.histogram import Histogram
+from zseval.model.histogram.buckets import Buckets
 from zseval.model.labels import Labels
 from zseval.model.matcher import Matcher
 from zseval.tsdb.db import TSDB
@@ -85,6 +87,43 @@ def test_a_byte_budget_drops_the_oldest_blocks_of_whichever_table() -> None:
     assert len(starts) == 2
     assert max(starts) - min(starts) <= 20
     assert 600 - 300 < min(starts) < 600 - 50
+
+
+def _histogram(count: float) -> Histogram:
+    buckets = Buckets.of([count] * 20)
+    return Histogram(
+        schema=0, zero_threshold=0.0, zero_count=0.0, count=20 * count, sum=1.0, positive=buckets
+    )
+
+
+def test_native_histograms_leave_with_the_blocks_of_their_time() -> None:
+    limit = 1_000_000
+    db = TSDB(None, retention_bytes=limit, block_rows=10)
+    series = [Labels({"__name__": "h", "n": str(number)}) for number in range(10)]
+    for minute in range(1000):
+        write(db, "t", names(50), range(minute, minute + 1))
+        times = np.full(10, MINUTE * minute)
+        db.append_histograms(db.resolve(series), times, [_histogram(float(minute))] * 10, epoch=db.epoch)
+    status = db.status()
+    assert limit / 2 < status.sealed_bytes + status.open_bytes < limit * 1.3
+    selection = db.select([Matcher.metric("h")], *FOREVER)
+    assert len(selection.histograms) == 10
+    assert all(int(frame.times[-1]) == MINUTE * 999 for frame in selection.histograms)
+    assert abs(int(selection.histograms[0].times[0]) // MINUTE - oldest(db)) <= 150  # a run has 120 rows
+
+
+def test_native_histograms_alone_keep_to_the_budget() -> None:
+    db, limit = TSDB(None, retention_bytes=300_000), 300_000
+    gone = Labels({"__name__": "h", "n": "gone"})
+    for minute in range(100):
+        db.append_histogram(gone, _histogram(float(minute)), 60.0 * minute)
+    for minute in range(100, 2000):
+        db.append_histogram(Labels({"__name__": "h"}), _histogram(float(minute)), 60.0 * minute)
+        status = db.status(0)
+        assert status.open_bytes < limit + 17 * 25_000  # a look comes after 16 runs
+    assert db.series([], *FOREVER) == [Labels({"__name__": "h"})]
+    db.delete([Matcher.metric("h")], *FOREVER)
+    assert db.status(0).open_bytes == TSDB().status(0).open_bytes
 
 
 def test_series_without_a_block_leave_the_index() -> None:

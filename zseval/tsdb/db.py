@@ -348,7 +348,8 @@ class TSDB:
         """start_ms: 0 for not known."""
         after_float = self._head.newest_bits(series) != HISTOGRAM_BITS
         self._head.record_one(series, timestamp_ms, HISTOGRAM_NAN)
-        self._histograms.append(series, timestamp_ms, histogram, after_float=after_float)
+        if self._histograms.append(series, timestamp_ms, histogram, after_float=after_float):
+            self._head.due_ms = NO_TIME
         if start_ms:
             self._starts.append_one(series, timestamp_ms, float(start_ms))
 
@@ -473,7 +474,7 @@ class TSDB:
                 min_time_ms=self.min_time_ms,
                 max_time_ms=self.max_time_ms,
                 sealed_bytes=self._stored_bytes() - opened + layouts,
-                open_bytes=opened + self._histograms.open_bytes,
+                open_bytes=opened + self._histograms.nbytes,
                 index_bytes=self._series.nbytes + self._index.nbytes + self._head.nbytes,
                 series_by_metric=series_by_metric(self._series, self._index, limit),
                 values_by_label=values_by_label(self._series, limit),
@@ -482,8 +483,10 @@ class TSDB:
             )
 
     def _stored_bytes(self) -> int:
-        starts = stored_bytes((), self._starts) if self._starts.samples else 0
-        return stored_bytes(self._tables.values(), self._irregular) + starts
+        return stored_bytes(self._tables.values(), self._irregular) + self._start_bytes()
+
+    def _start_bytes(self) -> int:
+        return stored_bytes((), self._starts) if self._starts.samples else 0
 
     def _holders(self) -> list[Table | Irregular]:
         """Whatever holds samples."""
@@ -526,7 +529,13 @@ class TSDB:
         if self._starts.buffer_begins_before(newest - _IDLE_MS):
             self._starts.seal()
         if self._retention_bytes is not None:
-            dropped |= drop_to_fit(self._tables.values(), self._irregular, self._retention_bytes)
+            dropped |= drop_to_fit(
+                self._tables.values(),
+                self._irregular,
+                self._histograms,
+                self._retention_bytes - self._start_bytes(),
+                silent_before_ms=newest - _IDLE_MS,
+            )
         if dropped:
             self._rewritten += 1
             drop_before((), self._starts, self.min_time_ms)

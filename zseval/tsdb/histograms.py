@@ -9,7 +9,8 @@ Source: tsdb/chunkenc upstream, whose chunks begin for the same reasons.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -27,13 +28,16 @@ __all__ = ["Histograms"]
 _TOTALS = 3  # count, sum and zero count lead each row
 _LEAST_ROWS = 4
 _MOST_ROWS = 120  # retention drops whole runs
+_LEAST_BEGUN, _BEGUN_SHARE = 16, 4  # new runs after which there is a look, at least, and of the series
 
 
 class Histograms:
-    """Guarded by the lock of its TSDB."""
+    """Guarded by the lock of its TSDB. nbytes: of all runs."""
 
     def __init__(self) -> None:
+        self.nbytes = 0
         self._series: dict[int, list[Run]] = {}
+        self._begun = 0  # runs, since the last look at what could leave
 
     def __len__(self) -> int:
         return len(self._series)
@@ -41,10 +45,6 @@ class Histograms:
     @property
     def samples(self) -> int:
         return sum(len(run) for run in self._runs())
-
-    @property
-    def open_bytes(self) -> int:
-        return sum(run.nbytes for run in self._runs())
 
     @property
     def run_count(self) -> int:
@@ -62,12 +62,44 @@ class Histograms:
         runs = self._series.get(series)
         return runs[-1].histogram(len(runs[-1]) - 1) if runs else None
 
-    def append(self, series: int, time_ms: int, histogram: Histogram, *, after_float: bool) -> None:
-        """after_float: the series' sample before this one was a float."""
+    def append(self, series: int, time_ms: int, histogram: Histogram, *, after_float: bool) -> bool:
+        """after_float: the series' sample before this one was a float.
+
+        True if so many runs are complete since the last look that it is time to see what has to leave.
+        """
         runs = self._series.setdefault(series, [])
-        if not runs or after_float or not runs[-1].takes(histogram):
+        before = runs[-1].nbytes if runs else 0
+        begins = not runs or after_float or not runs[-1].takes(histogram)
+        if begins:
             runs.append(Run(histogram))
+            before = 0
+            self._begun += 1
         runs[-1].append(time_ms, histogram)
+        self.nbytes += runs[-1].nbytes - before
+        return begins and self._begun >= max(_LEAST_BEGUN, len(self._series) // _BEGUN_SHARE)
+
+    def looked_at(self) -> int:
+        """The bytes of all runs; `append` counts new ones from now on."""
+        self._begun = 0
+        return self.nbytes
+
+    def complete(self, silent_before_ms: int) -> list[tuple[int, int, int]]:
+        """(end, bytes, series) of the runs that are not written to any more, those that end first first:
+        all but the newest of each series, and that too where it ends before a time.
+        """
+        found = [
+            (run.last_ms, run.nbytes, series)
+            for series, runs in self._series.items()
+            for place, run in enumerate(runs, start=1)
+            if place < len(runs) or run.last_ms < silent_before_ms
+        ]
+        found.sort()
+        return found
+
+    def drop_oldest(self, which: Iterable[int]) -> None:
+        """The oldest run of a series, for each time that it is named."""
+        for series, count in Counter(which).items():
+            self._keep(series, self._series[series][count:])
 
     def read(self, wanted: Ids, start_ms: int, end_ms: int) -> tuple[HistogramFrame, ...]:
         """The samples with start_ms < t <= end_ms of these series, int32[N] increasing."""
@@ -126,6 +158,7 @@ class Histograms:
         self._series = {int(new_ids[series]): runs for series, runs in self._series.items()}
 
     def _keep(self, series: int, runs: list[Run]) -> None:
+        self.nbytes += sum(run.nbytes for run in runs) - sum(run.nbytes for run in self._series[series])
         if runs:
             self._series[series] = runs
         else:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from zseval.tsdb.histograms import Histograms
 from zseval.tsdb.irregular import Irregular
 from zseval.tsdb.table import Table
 
@@ -34,32 +35,53 @@ def drop_before(tables: Iterable[Table], irregular: Irregular, cutoff_ms: int) -
     return dropped
 
 
-def drop_to_fit(tables: Iterable[Table], irregular: Irregular, limit_bytes: int) -> bool:
+def drop_to_fit(
+    tables: Iterable[Table],
+    irregular: Irregular,
+    histograms: Histograms,
+    limit_bytes: int,
+    *,
+    silent_before_ms: int,
+) -> bool:
     """Drop the blocks that end first, of any table, until the rest fits. True if anything went.
 
-    Open blocks stay, so a limit below what they need leaves just them.
+    Runs of histograms leave in their turn. Open blocks stay, so a limit below what they need leaves just them.
+    silent_before_ms: histograms of series that ended before it are not waited for.
     """
     tables = list(tables)
-    excess = stored_bytes(tables, irregular) - limit_bytes
+    excess = stored_bytes(tables, irregular) + histograms.looked_at() - limit_bytes
     if excess <= 0:
         return False
-    oldest = [(table.blocks[0].max_time_ms, number, 0) for number, table in enumerate(tables) if table.blocks]
+    runs = histograms.complete(silent_before_ms)
     segments = sorted(irregular.segments, key=lambda segment: segment.max_time_ms)
-    oldest += [(segments[0].max_time_ms, -1, 0)] if segments else []
-    heapq.heapify(oldest)
-    gone = dict.fromkeys(range(-1, len(tables)), 0)
-    while oldest and excess > 0:
-        _, number, place = heapq.heappop(oldest)
-        ring = segments if number < 0 else tables[number].blocks
-        excess -= ring[place].nbytes
+    rings = [[(block.max_time_ms, block.nbytes) for block in table.blocks] for table in tables]
+    rings.append([(segment.max_time_ms, segment.nbytes) for segment in segments])
+    rings.append([(end_ms, size) for end_ms, size, _ in runs])
+    gone = _oldest(rings, excess)
+    for table, count in zip(tables, gone, strict=False):
+        del table.blocks[:count]
+    left = {id(segment) for segment in segments[gone[-2] :]}
+    irregular.segments = [segment for segment in irregular.segments if id(segment) in left]
+    histograms.drop_oldest(series for _, _, series in runs[: gone[-1]])
+    return any(gone)
+
+
+def _oldest(rings: Sequence[Sequence[tuple[int, int]]], excess: int) -> list[int]:
+    """How many of each ring have to go, of all those that end first, until so many bytes are gone.
+
+    rings: (end, bytes), those that end first first.
+    """
+    gone = [0] * len(rings)
+    following = [(ring[0][0], number) for number, ring in enumerate(rings) if ring]
+    heapq.heapify(following)
+    while following and excess > 0:
+        _, number = heapq.heappop(following)
+        ring, place = rings[number], gone[number]
+        excess -= ring[place][1]
         gone[number] = place + 1
         if place + 1 < len(ring):
-            heapq.heappush(oldest, (ring[place + 1].max_time_ms, number, place + 1))
-    for number, table in enumerate(tables):
-        del table.blocks[: gone[number]]
-    left = {id(segment) for segment in segments[gone[-1] :]}
-    irregular.segments = [segment for segment in irregular.segments if id(segment) in left]
-    return any(gone.values())
+            heapq.heappush(following, (ring[place + 1][0], number))
+    return gone
 
 
 def stored_bytes(tables: Iterable[Table], irregular: Irregular) -> int:
