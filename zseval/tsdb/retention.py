@@ -45,7 +45,7 @@ def drop_to_fit(
 ) -> bool:
     """Drop the blocks that end first, of any table, until the rest fits. True if anything went.
 
-    Runs of histograms leave in their turn. Open blocks stay, so a limit below what they need leaves just them.
+    Runs of histograms leave in their turn. Open blocks stay: a limit below what they need leaves just them.
     silent_before_ms: histograms of series that ended before it are not waited for.
     """
     tables = list(tables)
