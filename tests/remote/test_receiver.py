@@ -125,7 +125,7 @@ def test_the_history_of_another_series_may_be_older() -> None:
             row = [(series(first + number), [(start + step, 1.0)]) for number in range(20)]
             assert send_v1(to, row).status == 204
     assert {len(samples) for samples in contents(store).values()} == {5}
-    assert all(not table.has_open or len(table._open.layout) == 20 for table in store._tables.values())  # type: ignore[union-attr]
+    assert all(not table.has_open or len(table._open.layout) == 20 for table in store._held.tables.values())  # type: ignore[union-attr]
 
 
 def test_rows_that_arrive_late_move_to_a_table_of_their_own() -> None:
@@ -137,8 +137,8 @@ def test_rows_that_arrive_late_move_to_a_table_of_their_own() -> None:
         row = [(series(number), [(NOW_MS + step, 1.0)]) for number in halves[half]]
         assert send_v1(to, row).status == 204
     assert {len(samples) for samples in contents(store).values()} == {4}
-    assert len(store._tables) == 2
-    assert store._irregular.samples == 0
+    assert len(store._held.tables) == 2
+    assert store._held.irregular.samples == 0
 
 
 def test_samples_older_than_the_retention_are_out_of_bounds() -> None:
@@ -184,7 +184,7 @@ def test_the_newest_sample_may_be_sent_again() -> None:
     to = receiver(store)
     for _ in range(3):
         assert send_v1(to, [(series(number), [(5, 2.5)]) for number in range(20)]).status == 204
-    assert len(store._tables) == 1
+    assert len(store._held.tables) == 1
     assert set(map(tuple, contents(store).values())) == {((5, bits(2.5)),)}
 
 

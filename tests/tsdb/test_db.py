@@ -315,7 +315,7 @@ def test_times_far_outside_any_clock_survive_sealing() -> None:
     times = [-(2**62), -1, 0, 2**62]
     for time in times:
         db.append_samples(db.resolve(instances(1)), np.array([time]), np.array([float(time)]), epoch=db.epoch)
-    db._irregular.seal()
+    db._held.irregular.seal()
     (frame,) = db.select([UP], -(2**63), 2**63 - 1).frames
     assert frame.times.reshape(-1).tolist() == times
     assert struct.pack("<4d", *frame.values[0]) == struct.pack("<4d", *times)

@@ -30,7 +30,7 @@ def test_rows_that_come_through_append_samples_cost_what_table_rows_cost() -> No
     for row in range(600):
         values = np.full(200, float(row))
         db.append_samples(ids, np.full(200, row * 15_000), values, epoch=db.epoch)
-    db._irregular.seal()
+    db._held.irregular.seal()
     status = db.status()
     assert status.samples == 120_000
     assert status.sealed_bytes / status.samples < 1
@@ -46,10 +46,10 @@ def test_series_with_times_of_their_own_cost_a_few_bytes_a_sample() -> None:
     for row in range(1000):
         times = row * 15_000 + np.arange(50) * 200 + rng.integers(0, 20, 50)
         db.append_samples(ids, times, rng.integers(0, 100, 50).astype(np.float64), epoch=db.epoch)
-    db._irregular.seal()
+    db._held.irregular.seal()
     status = db.status()
     assert status.sealed_bytes / status.samples < 5
-    assert len(db._irregular.segments) < 12
+    assert len(db._held.irregular.segments) < 12
 
 
 def test_large_runs_of_one_buffer_are_found_again() -> None:
@@ -65,7 +65,7 @@ def test_large_runs_of_one_buffer_are_found_again() -> None:
         result = db.append_samples(ids[series[part]], times[part], values[part], epoch=db.epoch)
         assert result.appended == len(times[part])
         if start == 9000:
-            db._irregular.seal()
+            db._held.irregular.seal()
     found = 0
     for frame in db.select([Matcher.metric("m")], 700, 100_000).frames:
         assert frame.counts is not None

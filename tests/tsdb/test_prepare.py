@@ -58,7 +58,7 @@ def _wanted(last: int, rows: int) -> list[tuple[str, int]]:
 
 
 def _prepare(db: TSDB, lock: Busy) -> None:
-    prepare(lock, db._index, MATCHERS, db._tables.values)
+    prepare(lock, db._index, MATCHERS, db._held.tables.values)
 
 
 def test_a_look_up_finds_all_done() -> None:

@@ -33,22 +33,14 @@ from zseval.tsdb.exemplars import ExemplarRing
 from zseval.tsdb.frame import Selection
 from zseval.tsdb.gather import gather
 from zseval.tsdb.head import NO_TIME, Head, RowResult, Verdict, storable
-from zseval.tsdb.histograms import Histograms
+from zseval.tsdb.holdings import Holdings
 from zseval.tsdb.index import Index
-from zseval.tsdb.irregular import Irregular, Locate
-from zseval.tsdb.layout import Layout
+from zseval.tsdb.irregular import Locate
 from zseval.tsdb.prepare import prepare
-from zseval.tsdb.retention import drop_before, drop_to_fit, stored_bytes
 from zseval.tsdb.runs import END_OF_TIME
 from zseval.tsdb.series import SeriesTable
 from zseval.tsdb.start_times import StartTimes
-from zseval.tsdb.status import (
-    HeadStatus,
-    bytes_by_label,
-    series_by_metric,
-    series_by_pair,
-    values_by_label,
-)
+from zseval.tsdb.status import HeadStatus, head_status
 from zseval.tsdb.table import Sizing, Table
 from zseval.tsdb.tail import Tails
 
@@ -104,11 +96,8 @@ class TSDB:
         self._head = Head(self._retention_ms, self._maintain)
         self._series = SeriesTable()
         self._index = Index(self._series)
-        self._irregular = Irregular()
-        self._starts = Irregular()  # start times of samples, in ms, as values at the samples' times
-        self._histograms = Histograms()
+        self._held = Holdings()
         self.exemplars = ExemplarRing(max_exemplars) if max_exemplars > 0 else None
-        self._tables: dict[str, Table] = {}
         self._tails = Tails()
         self._rewritten = 0  # how often anything but appending happened to the samples
         self._generations_before = 0  # of earlier epochs
@@ -138,8 +127,7 @@ class TSDB:
     def min_time_ms(self) -> int:
         """The time of the oldest sample kept; the largest int64 where there is none, as Prometheus has it."""
         with self._head.lock:
-            floats = min(holder.min_time_ms for holder in self._holders())
-            return min(floats, self._histograms.min_time_ms)
+            return self._held.min_time_ms
 
     @property
     def max_time_ms(self) -> int:
@@ -171,10 +159,10 @@ class TSDB:
                 raise REFUSALS[verdict]()
             if verdict is Verdict.STORE:
                 self._head.record_one(series, timestamp_ms, value)
-                if self._irregular.append_one(series, timestamp_ms, value):
+                if self._held.irregular.append_one(series, timestamp_ms, value):
                     self._head.due_ms = NO_TIME
                 if start_timestamp:  # 0 says as little as None, as in Prometheus
-                    self._starts.append_one(series, timestamp_ms, float(round(start_timestamp * 1000)))
+                    self._held.starts.append_one(series, timestamp_ms, float(round(start_timestamp * 1000)))
                 self._head.settle()
 
     def append_histogram(
@@ -253,21 +241,21 @@ class TSDB:
     def table(self, source: str) -> Table:
         """The table of one sample source, made when asked for the first time."""
         with self._head.lock:
-            table = self._tables.get(source)
+            table = self._held.tables.get(source)
             if table is None:
-                table = Table(source, self._head, self._irregular, self._starts, self._sizing)
-                self._tables[source] = table
+                table = Table(source, self._head, self._held.irregular, self._held.starts, self._sizing)
+                self._held.tables[source] = table
             table.is_released = False
             return table
 
     def release(self, source: str) -> None:
         """A source that will not write again: its open block is encoded, and it goes with its last block."""
         with self._head.lock:
-            table = self._tables.get(source)
+            table = self._held.tables.get(source)
             if table is not None:
                 table.rest()
                 table.is_released = True
-                self._forget_released()
+                self._held.forget_released()
 
     def append_samples(
         self,
@@ -293,11 +281,11 @@ class TSDB:
             if not len(ids):
                 return RowResult()
             taken, result = self._head.admit(ids, times, values)
-            if self._irregular.append(ids[taken], times[taken], values[taken]):
+            if self._held.irregular.append(ids[taken], times[taken], values[taken]):
                 self._head.due_ms = NO_TIME
             if starts is not None:
                 started = taken & (starts != 0)
-                self._starts.append(ids[started], times[started], starts[started].astype(np.float64))
+                self._held.starts.append(ids[started], times[started], starts[started].astype(np.float64))
             self._head.settle()
         return result
 
@@ -340,7 +328,7 @@ class TSDB:
 
     def _judge_histogram(self, series: int, timestamp_ms: int, histogram: Histogram) -> Verdict:
         verdict = self._head.judge(series, timestamp_ms, HISTOGRAM_NAN)
-        if verdict is Verdict.REPEATED and self._histograms.newest(series) != histogram:
+        if verdict is Verdict.REPEATED and self._held.histograms.newest(series) != histogram:
             return Verdict.DUPLICATE
         return verdict
 
@@ -348,23 +336,23 @@ class TSDB:
         """start_ms: 0 for not known."""
         after_float = self._head.newest_bits(series) != HISTOGRAM_BITS
         self._head.record_one(series, timestamp_ms, HISTOGRAM_NAN)
-        if self._histograms.append(series, timestamp_ms, histogram, after_float=after_float):
+        if self._held.histograms.append(series, timestamp_ms, histogram, after_float=after_float):
             self._head.due_ms = NO_TIME
         if start_ms:
-            self._starts.append_one(series, timestamp_ms, float(start_ms))
+            self._held.starts.append_one(series, timestamp_ms, float(start_ms))
 
     def select(self, matchers: Sequence[Matcher], start_ms: int, end_ms: int) -> Selection:
         """The series every matcher accepts and their samples with start_ms < t <= end_ms.
 
         Nothing in the result may be written to; nothing in it changes.
         """
-        prepare(self._head.lock, self._index, matchers, self._tables.values)
+        prepare(self._head.lock, self._index, matchers, self._held.tables.values)
         with self._head.lock:
             epoch, resolved = self.epoch, self._index.resolve(matchers)
-            tables, is_apart = resolved.among(self._tables.values())
-            histograms = self._histograms.read(resolved.ids, start_ms, end_ms)
+            tables, is_apart = resolved.among(self._held.tables.values())
+            histograms = self._held.histograms.read(resolved.ids, start_ms, end_ms)
             recent: list[Recent] = []
-            if is_apart and not histograms and not self._irregular.reaches(start_ms, end_ms):
+            if is_apart and not histograms and not self._held.irregular.reaches(start_ms, end_ms):
                 cohort = resolved.following.cohort(
                     tables, resolved.locate, start_ms, end_ms, self._rewritten, self._tails
                 )
@@ -373,7 +361,7 @@ class TSDB:
                     return Selection(resolved.ids, epoch, resolved.labels, (), cohorts=found)
                 recent, tables = _recent_of(tables, resolved.locate, start_ms, end_ms)
             sources = [table.read(resolved.locate, start_ms, end_ms) for table in tables]
-            sources.append(self._irregular.read(resolved.locate, resolved.ids, start_ms, end_ms))
+            sources.append(self._held.irregular.read(resolved.locate, resolved.ids, start_ms, end_ms))
         used = [source for source in sources if source.pieces or source.loose]
         frames = gather(used, len(resolved.ids))
         return Selection(resolved.ids, epoch, resolved.labels, frames, histograms, cohorts=cohorts(recent))
@@ -386,10 +374,10 @@ class TSDB:
         With the epoch of the series ids that its rows are.
         """
         with self._head.lock:
-            if not self._starts.samples:
+            if not self._held.starts.samples:
                 return None
             resolved = self._index.resolve(matchers)
-            found = self._starts.read(resolved.locate, resolved.ids, start_ms, end_ms)
+            found = self._held.starts.read(resolved.locate, resolved.ids, start_ms, end_ms)
             epoch = self.epoch
         frames = gather([found], len(resolved.ids))
         if not frames:
@@ -431,14 +419,11 @@ class TSDB:
         with self._head.lock:
             wanted = np.zeros(len(self._series), dtype=np.bool_)
             wanted[self._index.find(matchers)] = True
-            deleted = sum(table.delete(wanted, start_ms - 1, end_ms) for table in self._tables.values())
-            deleted += self._irregular.delete(wanted, start_ms - 1, end_ms)
-            self._starts.delete(wanted, start_ms - 1, end_ms)
-            deleted += self._histograms.delete(wanted, start_ms - 1, end_ms)
+            deleted = self._held.delete(wanted, start_ms - 1, end_ms)
             if deleted:
                 self._rewritten += 1
-                self._forget_released()
-                alive = self._alive()
+                self._held.forget_released()
+                alive = self._held.alive(len(self._series))
                 if not alive[wanted].all():
                     self._renumber(alive | ~wanted)
             return deleted
@@ -450,10 +435,7 @@ class TSDB:
         """
         with self._head.lock:
             self._rewritten += 1
-            for holder in self._holders():
-                holder.shift(delta_ms)
-            self._starts.shift(delta_ms)
-            self._histograms.shift(delta_ms)
+            self._held.shift(delta_ms)
             self._head.shift(delta_ms)
         if self.exemplars is not None:
             self.exemplars.shift(delta_ms)
@@ -461,36 +443,7 @@ class TSDB:
     def status(self, limit: int = 10) -> HeadStatus:
         """How much there is, and the `limit` largest metrics and labels."""
         with self._head.lock:
-            holders = self._holders()
-            opened = sum(holder.open_bytes for holder in holders)
-            layouts = sum(layout.ids.nbytes for layout in self._layouts())
-            return HeadStatus(
-                num_series=len(self._series),
-                num_label_pairs=self._series.pair_count,
-                blocks=sum(holder.sealed_count for holder in holders),
-                chunk_count=sum(len(layout) for holder in holders for layout in holder.layouts())
-                + self._histograms.run_count,
-                samples=sum(holder.samples for holder in holders) + self._histograms.samples,
-                min_time_ms=self.min_time_ms,
-                max_time_ms=self.max_time_ms,
-                sealed_bytes=self._stored_bytes() - opened + layouts,
-                open_bytes=opened + self._histograms.nbytes,
-                index_bytes=self._series.nbytes + self._index.nbytes + self._head.nbytes,
-                series_by_metric=series_by_metric(self._series, self._index, limit),
-                values_by_label=values_by_label(self._series, limit),
-                bytes_by_label=bytes_by_label(self._series, limit),
-                series_by_pair=series_by_pair(self._series, self._index, limit),
-            )
-
-    def _stored_bytes(self) -> int:
-        return stored_bytes(self._tables.values(), self._irregular) + self._start_bytes()
-
-    def _start_bytes(self) -> int:
-        return stored_bytes((), self._starts) if self._starts.samples else 0
-
-    def _holders(self) -> list[Table | Irregular]:
-        """Whatever holds samples."""
-        return [*self._tables.values(), self._irregular]
+            return head_status(self._held, self._series, self._index, self._head, limit)
 
     def _rows_for(self, columns: int) -> int:
         """Rows of a block of so many columns: as many as fit what all open blocks may take together."""
@@ -501,12 +454,7 @@ class TSDB:
 
     def _active(self, matcher_sets: Sequence[Sequence[Matcher]], start_ms: int, end_ms: int) -> Ids:
         """int32[N], increasing: selected series with a sample in start_ms <= t <= end_ms."""
-        active = np.zeros(len(self._series), dtype=np.bool_)
-        for holder in self._holders():
-            for ids in holder.occupied(start_ms - 1, end_ms):
-                active[ids] = True
-        for ids in self._histograms.occupied(start_ms - 1, end_ms):
-            active[ids] = True
+        active = self._held.occupied(len(self._series), start_ms - 1, end_ms)
         if matcher_sets:
             selected = np.zeros(len(self._series), dtype=np.bool_)
             for matchers in matcher_sets:
@@ -516,79 +464,34 @@ class TSDB:
 
     def _maintain(self) -> None:
         """Drop what retention no longer covers, encode what fell silent, and say when to come again."""
-        newest = self._head.max_time_ms
+        newest, held = self._head.max_time_ms, self._held
         dropped = False
         if self._retention_ms is not None:
-            dropped = drop_before(self._tables.values(), self._irregular, newest - self._retention_ms)
-            dropped |= self._histograms.drop_before(newest - self._retention_ms)
-        for table in self._tables.values():
-            if table.has_open and table.last_row_ms < newest - _IDLE_MS:
-                table.rest()
-        if self._irregular.buffer_begins_before(newest - _IDLE_MS):
-            self._irregular.seal()
-        if self._starts.buffer_begins_before(newest - _IDLE_MS):
-            self._starts.seal()
+            dropped = held.drop_before(newest - self._retention_ms)
+        held.rest(newest - _IDLE_MS)
         if self._retention_bytes is not None:
-            dropped |= drop_to_fit(
-                self._tables.values(),
-                self._irregular,
-                self._histograms,
-                self._retention_bytes - self._start_bytes(),
-                silent_before_ms=newest - _IDLE_MS,
-            )
+            dropped |= held.drop_to_fit(self._retention_bytes, newest - _IDLE_MS)
         if dropped:
             self._rewritten += 1
-            drop_before((), self._starts, self.min_time_ms)
-            self._forget_released()
+            held.tidy()
             self._collect_dead()
-        self._head.due_ms = min(newest + _IDLE_MS // 2, self._next_expiry())
-
-    def _next_expiry(self) -> int:
-        """The head time at which the oldest block falls out of the retention."""
-        if self._retention_ms is None:
-            return END_OF_TIME
-        ends = [table.blocks[0].max_time_ms for table in self._tables.values() if table.blocks]
-        ends += [segment.max_time_ms for segment in self._irregular.segments]
-        if len(self._histograms):
-            ends.append(self._histograms.next_end_ms())
-        return min(ends) + self._retention_ms + 1 if ends else END_OF_TIME
-
-    def _forget_released(self) -> None:
-        for source in [name for name, table in self._tables.items() if table.is_released and table.is_empty]:
-            del self._tables[source]
+        self._head.due_ms = newest + _IDLE_MS // 2
+        if self._retention_ms is not None:
+            self._head.due_ms = min(self._head.due_ms, held.next_end_ms() + self._retention_ms + 1)
 
     def _collect_dead(self) -> None:
         """Renumber if many series have no block left. Ids handed out since the last look are spared."""
-        alive = self._alive()
+        alive = self._held.alive(len(self._series))
         alive[self._settled_series :] = True
         dead = len(alive) - int(np.count_nonzero(alive))
         self._settled_series = len(alive)
         if dead > max(_DEAD_LEAST, len(alive) // _DEAD_SHARE):
             self._renumber(alive)
 
-    def _alive(self) -> Mask:
-        """bool[S], the series that are in some block."""
-        alive = np.zeros(len(self._series), dtype=np.bool_)
-        for layout in self._layouts():
-            alive[layout.ids] = True
-        alive[self._irregular.buffered_ids()] = True
-        alive[self._starts.buffered_ids()] = True
-        alive[self._histograms.ids()] = True
-        return alive
-
-    def _layouts(self) -> set[Layout]:
-        holders = [*self._holders(), self._starts]
-        return {layout for holder in holders for layout in holder.layouts()}
-
     def _renumber(self, alive: Mask) -> None:
         """Forget the series not marked in bool[S]; the others get the ids 0, 1, … in the same order."""
         new_ids = (np.cumsum(alive) - 1).astype(np.int32)
-        layouts = {layout: Layout(new_ids[layout.ids]) for layout in self._layouts()}
-        for table in self._tables.values():
-            table.renumber(layouts)
-        self._irregular.renumber(new_ids, layouts)
-        self._starts.renumber(new_ids, layouts)
-        self._histograms.renumber(new_ids)
+        self._held.renumber(new_ids)
         self._generations_before += len(self._series) + 1
         self._series = self._series.compacted(alive)
         self._index = Index(self._series)

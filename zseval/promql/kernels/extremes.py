@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Values
+from zseval.promql.kernels.parts import in_parts
 from zseval.promql.kernels.windows import Windows, take
 
 __all__ = ["max_over_time", "min_over_time", "ts_of_max_over_time", "ts_of_min_over_time"]
@@ -20,11 +21,13 @@ __all__ = ["max_over_time", "min_over_time", "ts_of_max_over_time", "ts_of_min_o
 _Better: TypeAlias = Callable[[Values, Values], Values]
 
 
+@in_parts
 def max_over_time(w: Windows) -> tuple[Values, Mask | None]:
     """The largest value of each window, [S, K]; NaN only where all are. Absent in empty windows."""
     return _best(w, np.maximum, np.fmax)
 
 
+@in_parts
 def min_over_time(w: Windows) -> tuple[Values, Mask | None]:
     """The smallest value of each window, [S, K]; NaN only where all are. Absent in empty windows."""
     return _best(w, np.minimum, np.fmin)

@@ -199,7 +199,8 @@ def _together(samples: Samples, lo: Rows, hi: Rows) -> tuple[Values, Values, Val
 
 def _running(array: Values, sums: Differences) -> Values:
     """[N, K]: the sum of each window."""
-    running = np.zeros((array.shape[0], array.shape[1] + 1))
+    running = np.empty((array.shape[0], array.shape[1] + 1))
+    running[:, 0] = 0.0
     np.cumsum(array, axis=1, out=running[:, 1:])
     return sums.of(running)
 

@@ -15,6 +15,7 @@ from zseval.promql.kernels.extremes import (
     ts_of_max_over_time,
     ts_of_min_over_time,
 )
+from zseval.promql.kernels.parts import in_parts
 from zseval.promql.kernels.sums import (
     add_compensated,
     mean_samples,
@@ -48,6 +49,7 @@ _FAR_OFF = 2.0**30
 """Beyond this mean² / variance upstream's own loop is off by some 1e-12, and only the loop says how."""
 
 
+@in_parts
 def sum_over_time(w: Windows) -> tuple[Values, Mask | None]:
     """The compensated sum of each window, [S, K]; absent in empty windows."""
     sums = window_sums(w)
@@ -59,6 +61,7 @@ def sum_over_time(w: Windows) -> tuple[Values, Mask | None]:
     return result, w.holding(1)
 
 
+@in_parts
 def avg_over_time(w: Windows) -> tuple[Values, Mask | None]:
     """The mean of each window, [S, K], by upstream's incremental form where the sum would overflow."""
     sums = window_sums(w)
@@ -102,6 +105,7 @@ def ts_of_last_over_time(w: Windows) -> tuple[Values, Mask | None]:
     return np.broadcast_to(w.time_at(w.hi - 1) / 1000.0, w.shape), w.holding(1)
 
 
+@in_parts
 def stddev_over_time(w: Windows) -> tuple[Values, Mask | None]:
     """The population standard deviation of each window, [S, K]."""
     variance = _variance(w)
@@ -109,6 +113,7 @@ def stddev_over_time(w: Windows) -> tuple[Values, Mask | None]:
         return np.sqrt(variance, out=variance), w.holding(1)
 
 
+@in_parts
 def stdvar_over_time(w: Windows) -> tuple[Values, Mask | None]:
     """The population variance of each window, [S, K]."""
     return _variance(w), w.holding(1)

@@ -96,24 +96,27 @@ def window_sums(w: Windows) -> Sums:
     """The sum of each window, [S, K]; 0 where it is empty. Where doubtful, total is of no meaning."""
     if w.times.ndim == 2:
         w = w.with_values(np.where(w.times == NO_TIME, 0.0, w.values))
-    peaks = np.abs(w.values).max(axis=1, initial=0.0, keepdims=True)  # [S, 1], NaN where a row has one
+    if not w.values.shape[1]:
+        return Sums(np.zeros(w.shape), None, None)
+    lowest = w.values.min(axis=1, keepdims=True)  # [S, 1], NaN where a row has one
+    peaks = np.maximum(w.values.max(axis=1, keepdims=True), -lowest)
     tame = peaks[:, 0] <= HUGEST
     if tame.all():
-        return _tame_sums(w, peaks)
+        return _tame_sums(w, peaks, lowest)
     total, rest = np.zeros(w.shape), np.zeros(w.shape)
     doubt = np.zeros(w.shape, dtype=np.bool_)
     for rows, sums in ((tame, _tame_sums), (~tame, _wild_sums)):
         chosen = np.flatnonzero(rows)
         if len(chosen):
-            part = sums(w.pick(chosen), peaks[chosen])
+            part = sums(w.pick(chosen), peaks[chosen], lowest[chosen])
             total[chosen] = part.total
             rest[chosen] = 0.0 if part.rest is None else part.rest
             doubt[chosen] = False if part.doubt is None else part.doubt
     return Sums(total, rest, doubt if doubt.any() else None)
 
 
-def _tame_sums(w: Windows, peaks: Values) -> Sums:
-    """Of series with finite values that cannot overflow."""
+def _tame_sums(w: Windows, peaks: Values, lowest: Values) -> Sums:
+    """Of series with finite values that cannot overflow. peaks, lowest: float64[S, 1], of their values."""
     terms = w.values.shape[1]
     sigma = split_points(peaks, terms)
     high, low = split(w.values, sigma)
@@ -124,13 +127,16 @@ def _tame_sums(w: Windows, peaks: Values) -> Sums:
     rounded = total + rest
     total -= rounded
     total += rest  # what rounding lost
-    doubt = np.abs(rounded) < floors(sigma, terms)
+    floor = floors(sigma, terms)
+    if (lowest >= floor).all():
+        return Sums(rounded, total, None)  # no sum is less than the least of its values
+    doubt = np.abs(rounded) < floor
     if doubt.any():
         doubt &= counted(w.values != 0, w) > 0
     return Sums(rounded, total, doubt if doubt.any() else None)
 
 
-def _wild_sums(w: Windows, _: Values) -> Sums:
+def _wild_sums(w: Windows, _: Values, __: Values) -> Sums:
     """Of series with NaN, infinities or values near overflow: short of that, NaN and Inf win in any order."""
     nan, up, down = (
         between(found, w) > 0 for found in (np.isnan(w.values), w.values == np.inf, w.values == -np.inf)
@@ -138,7 +144,8 @@ def _wild_sums(w: Windows, _: Values) -> Sums:
     finite = np.where(np.isfinite(w.values), w.values, 0.0)
     peaks = np.abs(finite).max(axis=1, initial=0.0, keepdims=True)
     overflow = peaks > HUGEST
-    sums = _tame_sums(w.with_values(np.where(overflow, 0.0, finite)), np.where(overflow, 0.0, peaks))
+    tamed = w.with_values(np.where(overflow, 0.0, finite))
+    sums = _tame_sums(tamed, np.where(overflow, 0.0, peaks), np.zeros((1, 1)))
     special = nan | up | down
     total = np.select([nan | (up & down), up, down], [np.nan, np.inf, -np.inf], sums.total)
     rest = None if sums.rest is None else np.where(special, 0.0, sums.rest)
@@ -150,7 +157,8 @@ def _wild_sums(w: Windows, _: Values) -> Sums:
 
 def between(array: Values, w: Windows) -> Values:
     """[S, K]: the sums of `array`, float64[S, T], over each window, by difference of running sums."""
-    running = np.zeros((array.shape[0], array.shape[1] + 1), dtype=np.float64)
+    running = np.empty((array.shape[0], array.shape[1] + 1), dtype=np.float64)
+    running[:, 0] = 0.0
     np.cumsum(array, axis=1, out=running[:, 1:])
     return Differences(w.lo, w.hi).of(running)
 
