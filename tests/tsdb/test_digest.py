@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zseval.model.arrays import Rows, Values
+from zseval.tsdb.block import SealedCells
+from zseval.tsdb.codec import encode
 from zseval.tsdb.digest import Digest, Digests, ends, largest, least
 
 CELLS = st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.5, math.nan, math.inf, -math.inf])
@@ -45,6 +49,20 @@ def test_ends_are_the_first_and_last_and_tell_of_falls(cells: list[float]) -> No
     assert odd[0] == any(after < before for before, after in itertools.pairwise(cells))
 
 
+def test_a_block_that_was_asked_is_gone_as_soon_as_nobody_has_it() -> None:
+    cells = SealedCells(encode(np.arange(12.0).reshape(4, 3)))
+    columns = np.arange(4)
+    cells.digest(ends, columns, 0, 3)
+    list(cells.strips(columns, 0, 3))
+    encoded = weakref.ref(cells.encoded.forms)
+    gc.disable()
+    try:
+        del cells
+        assert encoded() is None
+    finally:
+        gc.enable()
+
+
 def test_a_column_is_read_once_for_each_digest() -> None:
     cells = np.arange(12.0).reshape(4, 3)
     read: list[list[int]] = []
@@ -53,12 +71,12 @@ def test_a_column_is_read_once_for_each_digest() -> None:
         read.append(columns.tolist())
         return cells[columns]
 
-    digests = Digests(4, decode)
+    digests = Digests(4)
     for columns in ([1, 2], [0, 2], [1]):
-        values, odd = digests.of(ends, np.array(columns))
+        values, odd = digests.of(ends, np.array(columns), decode)
         assert values.tolist() == [[cells[n, 0], cells[n, 2]] for n in columns]
         assert not odd.any()
     assert read == [[1, 2], [0]]
-    values, _ = digests.of(largest, np.array([3]))
+    values, _ = digests.of(largest, np.array([3]), decode)
     assert values.tolist() == [[11.0, 11.0]]
     assert read == [[1, 2], [0], [3]]

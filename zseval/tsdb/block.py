@@ -88,7 +88,7 @@ class SealedCells:
         self.encoded = encoded
         self.is_full = not (len(encoded.absent) or len(encoded.stale))
         self._strips = GroupStrips(encoded.groups, encoded.rows)
-        self._digests = Digests(len(encoded), self._whole)
+        self._digests = Digests(len(encoded))
 
     def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
         self.encoded.decode(columns, lo, hi, out)
@@ -123,7 +123,7 @@ class SealedCells:
         whole = hi - lo == self.encoded.rows
         if not whole and digest is not ends:
             return digest(self.take(columns, lo, hi))
-        values, odd = self._digests.of(digest, columns)
+        values, odd = self._digests.of(digest, columns, self._whole)
         if lo > 0:  # a single row costs little; what falls in the block may fall in these rows
             values[:, :1] = self.take(columns, lo, lo + 1)
         if hi < self.encoded.rows:

@@ -46,17 +46,23 @@ def _extreme(values: Values, better: np.ufunc) -> tuple[Values, Mask]:
 
 
 class Digests:
-    """Digests of whole columns, made when they are first asked for. decode: float64[n, R] of some columns."""
+    """Digests of whole columns, made when they are first asked for.
 
-    __slots__ = ("_count", "_decode", "_kept")
+    Nothing in here points to the cells: a block that is dropped is to be gone at once, not once the garbage
+    is collected.
+    """
 
-    def __init__(self, count: int, decode: Callable[[Rows], Values]) -> None:
+    __slots__ = ("_count", "_kept")
+
+    def __init__(self, count: int) -> None:
         self._count = count
-        self._decode = decode
         self._kept: Mapping[Digest, _Kept] = {}
 
-    def of(self, digest: Digest, columns: Rows) -> tuple[Values, Mask]:
-        """float64[n, 2] and bool[n] of some columns. Any thread may ask: two find out the same."""
+    def of(self, digest: Digest, columns: Rows, decode: Callable[[Rows], Values]) -> tuple[Values, Mask]:
+        """float64[n, 2] and bool[n] of some columns. Any thread may ask: two find out the same.
+
+        decode: all rows of some columns, float64[n, R].
+        """
         kept = self._kept.get(digest)
         if kept is None:
             kept = _Kept(self._count)
@@ -66,7 +72,7 @@ class Digests:
             wanted = columns[~known]
             for first in range(0, len(wanted), _AT_ONCE):
                 some = wanted[first : first + _AT_ONCE]
-                kept.values[some], kept.odd[some] = digest(self._decode(some))
+                kept.values[some], kept.odd[some] = digest(decode(some))
             kept.known[wanted] = True
         return kept.values[columns], kept.odd[columns]
 
