@@ -39,12 +39,12 @@ def digested(
 ) -> tuple[list[tuple[Rows, Windows]], list[Frame]]:
     """The windows of series of which digests are enough, and frames of the others.
 
+    function: one that has a digest.
     frames: without rows that the window does not reach, where series share their times.
     end: int64[1], ms.  width: ms.  check: is called now and then, to be interrupted.
     """
     digest = function.digest
-    if digest is None:
-        return [], list(frames)
+    assert digest is not None, "others are not asked for"
     alike: dict[tuple[int, int], _Alike] = {}
     rest: list[Frame] = []
     for frame in frames:
