@@ -21,7 +21,7 @@ from zseval.model.labels import Labels
 from zseval.model.staleness import STALE_NAN
 from zseval.promql import functions
 from zseval.promql.engine import FEATURES, Engine
-from zseval.promql.exec import summed
+from zseval.promql.exec import merged, summed
 from zseval.promql.functions import Kind
 from zseval.tsdb.db import TSDB
 
@@ -49,6 +49,20 @@ SUMMED = [
     for op in ("sum", "avg", "count", "group")
     for by in ("by (group) ", "without (id, __name__) ", "")
     for inner in ("x", "rate(x[65s])", "increase(x[65s] offset 20s)", "delta(x[40s] @ 200)")
+]
+
+MERGED = [
+    f"{op} {by}({name}(x[65s]{offset}))"
+    for op, name in (
+        ("avg", "avg_over_time"),
+        ("avg", "deriv"),
+        ("max", "max_over_time"),
+        ("min", "min_over_time"),
+        ("sum", "avg_over_time"),
+        ("sum", "deriv"),
+        ("sum", "sum_over_time"),
+    )
+    for by, offset in (("by (group) ", ""), ("", " offset 20s"), ("by (source) ", ""))
 ]
 
 
@@ -143,12 +157,16 @@ def _answer(db: TSDB, expr: str, start: float, end: float, step: float) -> dict[
 def sums_of_few_cells() -> Iterator[None]:
     """Sums are taken from encoded columns, also without their first rows, of however few cells."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(summed, "_LEAST_CELLS", 0)
+        for module in (summed, merged):
+            patch.setattr(module, "LEAST_CELLS", 0)
+            patch.setattr(module, "WORTHWHILE", 1)
+        patch.setattr(merged, "_FEWER", 1)
+        patch.setattr(merged, "_CELLS", 4 * ROWS)
         patch.setattr(summed, "_BEGINNING", 4)
         yield
 
 
-@pytest.mark.parametrize("expr", OF_RANGES + OTHERS + SUMMED)
+@pytest.mark.parametrize("expr", OF_RANGES + OTHERS + SUMMED + MERGED)
 @settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     stores=pairs_of_stores(),

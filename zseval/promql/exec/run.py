@@ -17,6 +17,7 @@ from zseval.promql.exec.context import Context
 from zseval.promql.exec.extended import extended_vector, smoothed_select
 from zseval.promql.exec.histogram_binary import TRIM, negated
 from zseval.promql.exec.info import info
+from zseval.promql.exec.merged import merged
 from zseval.promql.exec.ranges import RangeVector
 from zseval.promql.exec.select import info_times, sample_times, select, window_ends
 from zseval.promql.exec.selected_histograms import selected_histograms
@@ -104,9 +105,10 @@ def _binary(node: Binary, ctx: Context) -> Vector:
 
 
 def _aggregate(node: Aggregate, ctx: Context) -> Vector:
-    before = summed(node, ctx)
-    if before is not None:
-        return before
+    for shorter in (summed, merged):
+        before = shorter(node, ctx)
+        if before is not None:
+            return before
     is_text = node.param is None or isinstance(node.param, Text)
     param = None if is_text or node.param is None else evaluate(node.param, ctx)
     return aggregate(node, evaluate(node.expr, ctx), param, ctx)

@@ -10,26 +10,23 @@ parts are added. `count` and `group` need no value at all, with gaps or without.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
-from zseval.model.arrays import Mask, Rows, Times, Values
-from zseval.model.labelsets import LabelSets
+from zseval.model.arrays import Rows, Values
 from zseval.promql.exec.aggregate import row_groups
 from zseval.promql.exec.context import Context
-from zseval.promql.exec.ranges import RangeVector, parts_of, trimmed, warn_if_not_counters
-from zseval.promql.exec.select import assemble, last_of, window_ends
-from zseval.promql.exec.vector import Vector, without_names
-from zseval.promql.functions import Function
+from zseval.promql.exec.ranges import RangeVector, trimmed, warn_if_not_counters
+from zseval.promql.exec.totals import LEAST_CELLS, WORTHWHILE, Local, Source, Total, each_alone
+from zseval.promql.exec.vector import Vector
 from zseval.promql.kernels import counters
 from zseval.promql.kernels.groups import aggregate, sums_and_counts
 from zseval.promql.kernels.missing import Missing
-from zseval.promql.kernels.sums import add_compensated
 from zseval.promql.kernels.windows import Phases, Windows, take, window_bounds
-from zseval.promql.plan.nodes import Aggregate, Call, Select, Window
-from zseval.tsdb.frame import Frame, Selection
+from zseval.promql.plan.nodes import Aggregate, Call
+from zseval.tsdb.frame import Frame
 from zseval.tsdb.gappy import Gappy
 from zseval.tsdb.whole import group_sums
 
@@ -39,14 +36,10 @@ _OPERATORS = frozenset({"sum", "avg", "count", "group"})
 _RANGE_FUNCTIONS = frozenset({"rate", "increase", "delta"})
 _BATCH_CELLS = 1 << 20
 """Cells of frames that are summed together, about."""
-_LEAST_CELLS = 1 << 14
-"""Cells of all frames together: below, the usual way costs less."""
 _BEGINNING = 32
 """This part of the rows is left out where counters begin near zero."""
 _PROBED = 16
 """So many series are looked at first, to see whether counters do."""
-_WORTHWHILE = 8
-"""Series a frame must have: below, the usual way costs less."""
 
 
 def summed(node: Aggregate, ctx: Context) -> Vector | None:
@@ -55,7 +48,7 @@ def summed(node: Aggregate, ctx: Context) -> Vector | None:
     if source is None:
         return None
     groups = row_groups(source.labels, node.grouping, node.without, ctx.query)
-    total = _Total(np.zeros((groups.count, ctx.steps.count)), np.zeros((groups.count, ctx.steps.count)))
+    total = Total(np.zeros((groups.count, ctx.steps.count)), np.zeros((groups.count, ctx.steps.count)))
     alike: dict[tuple[int, bytes, bytes], _Alike] = {}
     rest: list[Frame] = []
     near = RangeVector(source.labels, (), source.ends, source.width)
@@ -64,7 +57,7 @@ def summed(node: Aggregate, ctx: Context) -> Vector | None:
             ctx.query.limits.check()
             _count_gappy(frame, frame.gappy, source, groups.ids, total)
             continue
-        if not frame.is_dense or frame.has_stale or len(frame.rows) < _WORTHWHILE:
+        if not frame.is_dense or frame.has_stale or len(frame.rows) < WORTHWHILE:
             rest.append(frame)
             continue
         frame = trimmed(frame, near)
@@ -102,122 +95,23 @@ class _Alike:
         return frames
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Source:
-    """What is aggregated: a selector, or a function of one.
-
-    labels: as the function leaves them.  ends: int64[K], ms, and width: ms, of windows or lookback.
-    """
-
-    selection: Selection
-    labels: LabelSets
-    ends: Times
-    width: int
-    function: Function | None
-    start: int
-
-    def part(self, steps: slice) -> _Source:
-        """At some of the steps."""
-        return replace(self, ends=self.ends[steps])
-
-    @property
-    def least(self) -> int:
-        """Samples a window needs."""
-        return 1 if self.function is None else 2
-
-
-def _source(node: Aggregate, ctx: Context) -> _Source | None:
-    query, inner = ctx.query, node.expr
-    if node.op not in _OPERATORS or query.trace is not None or query.delayed_names:
+def _source(node: Aggregate, ctx: Context) -> Source | None:
+    if node.op not in _OPERATORS:
         return None
-    function: Function | None = None
-    if isinstance(inner, Call) and inner.function.name in _RANGE_FUNCTIONS:
-        function, inner = inner.function, inner.args[0]
-    elif isinstance(inner, Call):
-        return None
-    if isinstance(inner, Select) and not inner.smoothed:
-        width = query.lookback_ms
-    elif isinstance(inner, Window) and inner.extension is None:
-        width = inner.range_ms
-    else:
-        return None
-    selection = query.selections[inner.read]
-    if selection.histograms or selection.cohorts or selection.starts is not None:
-        return None
-    if node.op in ("sum", "avg") and (selection.size < _LEAST_CELLS or (function and ctx.steps.count == 1)):
+    if node.op in ("count", "group"):
+        return Source.of(node, _RANGE_FUNCTIONS, ctx)
+    if isinstance(node.expr, Call) and ctx.steps.count == 1:
         return None  # at a single step rates go by digests
-    labels = selection.labels
-    if function is not None:
-        labels = without_names(labels, query)
-        if query.remember((labels,), "group", labels.group).count < len(labels):
-            return None  # series that may come to clash: the usual way tells
-    return _Source(selection, labels, window_ends(inner, ctx), width, function, inner.span.start)
-
-
-@dataclass(slots=True, eq=False)
-class _Total:
-    """What was added up so far: sums with what rounding lost, and counts, float64[G, K].
-
-    seen_rows: of the series that went the usual way, which have a value at some step.
-    """
-
-    sums: Values
-    counts: Values
-    lost: Values | None = None
-    _seen: list[tuple[Rows, Mask | None]] = field(default_factory=list)
-
-    def add(self, values: Values, local: _Local | None = None, *, exactly: bool = True) -> None:
-        """values: float64[G, K], or [M, K] of the groups of each frame.
-
-        exactly: keep what rounding loses. Where nothing is below zero it is too little to matter.
-        """
-        if local is None or len(local.group) == 0 or local.frame[-1] == 0:
-            places = [(slice(None) if local is None else local.group, values)]
-        else:
-            cuts = np.flatnonzero(np.diff(local.frame)) + 1
-            places = list(zip(np.split(local.group, cuts), np.split(values, cuts), strict=True))
-        for rows, part in places:
-            if not exactly:
-                self.sums[rows] += part
-                continue
-            if self.lost is None:
-                self.lost = np.zeros(self.sums.shape)
-            self.sums[rows], self.lost[rows] = add_compensated(part, self.sums[rows], self.lost[rows])
-
-    def count(self, rows: Rows, counts: Values, seen: Mask | None) -> None:
-        """counts: float64[G, K] of these series.  seen: bool[n], which have a value; None for all."""
-        self.counts += counts
-        self._seen.append((rows, seen))
-
-    def part(self, steps: slice) -> _Total:
-        """At some of the steps: what is added to it is added to this."""
-        if self.lost is None:
-            self.lost = np.zeros(self.sums.shape)
-        return _Total(self.sums[:, steps], self.counts[:, steps], self.lost[:, steps], self._seen)
-
-    def seen(self, groups: Rows) -> Mask:
-        """bool[S], the series that have a value at some step."""
-        seen = np.zeros(len(groups), dtype=np.bool_)
-        for rows, some in self._seen:
-            seen[rows] |= True if some is None else some
-        return seen
-
-    def value(self, op: str) -> Values:
-        if op == "count":
-            return self.counts
-        if op == "group":
-            return np.ones(self.counts.shape)
-        counts = np.maximum(self.counts, 1.0) if op == "avg" else 1.0
-        return self.sums / counts if self.lost is None else self.sums / counts + self.lost / counts
+    return Source.of(node, _RANGE_FUNCTIONS, ctx, least=LEAST_CELLS)
 
 
 def _add_frames(
     frames: Sequence[Frame],
     bounds: tuple[Rows, Rows],
-    source: _Source,
+    source: Source,
     groups: Rows,
     op: str,
-    total: _Total,
+    total: Total,
     ctx: Context,
     *,
     again: bool = True,
@@ -234,18 +128,18 @@ def _add_frames(
     windows = Windows(np.empty((0, len(times))), times, *bounds, starts, source.ends)
     held = windows.counts >= source.least  # [K]
     if op in ("count", "group"):
-        _count(rows, ids, held, total)
+        total.count_held(rows, ids, held)
         return []
     stretches = [frame.stretches for frame in frames if frame.stretches is not None]
     if len(stretches) < len(frames):
         return [*frames]
-    local = _Local.of(ids, np.repeat(np.arange(len(frames)), [len(frame.rows) for frame in frames]))
+    local = Local.of(ids, np.repeat(np.arange(len(frames)), [len(frame.rows) for frame in frames]))
     rising = None
     if source.function is not None and source.function.counters_only:
         none = np.zeros(0, dtype=np.intp)
         rising = counters.clear_of_zero(windows.of_sources(windows.values, Phases(moments, none)))
         again = again and len(times) >= _BEGINNING
-        if again and len(ids) * len(times) >= _LEAST_CELLS and _begins_near_zero(frames[0], rising):
+        if again and len(ids) * len(times) >= LEAST_CELLS and _begins_near_zero(frames[0], rising):
             return _add_later(frames, bounds, source, groups, op, total, ctx)
     found = group_sums(stretches, local.places, len(local.group), rising=rising)
     of_frames = Phases(moments, local.frame)
@@ -253,13 +147,13 @@ def _add_frames(
         applied = _applied(windows.of_sources(sums, of_frames), source)
         total.add(np.where(held, applied / scale, 0.0), local, exactly=rising is None)
     if found.count:
-        _count(rows[found.taken], ids[found.taken], held, total)
+        total.count_held(rows[found.taken], ids[found.taken], held)
     if found.count == len(ids):
         return []
     left, ends = ~found.taken, np.cumsum([len(frame.rows) for frame in frames])
     parts = zip(frames, np.split(left, ends[:-1]), strict=True)
     others = [frame.pick(np.flatnonzero(some)) for frame, some in parts if some.any()]
-    if rising is None or not again or sum(frame.size for frame in others) < _LEAST_CELLS:
+    if rising is None or not again or sum(frame.size for frame in others) < LEAST_CELLS:
         return others
     return _add_later(others, bounds, source, groups, op, total, ctx)
 
@@ -274,10 +168,10 @@ def _begins_near_zero(frame: Frame, rising: float) -> bool:
 def _add_later(
     frames: Sequence[Frame],
     bounds: tuple[Rows, Rows],
-    source: _Source,
+    source: Source,
     groups: Rows,
     op: str,
-    total: _Total,
+    total: Total,
     ctx: Context,
 ) -> list[Frame]:
     """As `_add_frames` for counters that begin near zero: after their first rows they may be clear of it.
@@ -305,40 +199,14 @@ def _add_later(
     return rest
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Local:
-    """The groups of each frame by themselves, M in all.
-
-    places: intp[S], which of them each series is in.  group, frame: intp[M], ascending by frame, then group.
-    """
-
-    places: Rows
-    group: Rows
-    frame: Rows
-
-    @classmethod
-    def of(cls, ids: Rows, frames: Rows) -> _Local:
-        """ids: intp[S], the group of each series.  frames: intp[S], ascending."""
-        span = int(ids.max()) + 1
-        kinds, places = np.unique(frames * span + ids, return_inverse=True)
-        return cls(places.reshape(-1).astype(np.intp), kinds % span, kinds // span)
-
-
-def _applied(sums: Windows, source: _Source) -> Values:
+def _applied(sums: Windows, source: Source) -> Values:
     """The function, or what a selector picks, of sums: float64[G, K]."""
     if source.function is None:
         return sums.last()
     return counters.of_sums(sums, per_second=source.function.name == "rate")
 
 
-def _count(rows: Rows, ids: Rows, held: Mask, total: _Total) -> None:
-    sizes = np.bincount(ids, minlength=len(total.counts)).astype(np.float64)
-    total.count(
-        rows, sizes[:, np.newaxis] * held, None if held.any() else np.zeros(len(rows), dtype=np.bool_)
-    )
-
-
-def _count_gappy(frame: Frame, gappy: Gappy, source: _Source, groups: Rows, total: _Total) -> None:
+def _count_gappy(frame: Frame, gappy: Gappy, source: Source, groups: Rows, total: Total) -> None:
     """Counts series with gaps; what a selector picks, but for series that end, by its absence."""
     if source.function is not None:
         _count_with_gaps(frame.rows, gappy.without_markers(), source, groups, total)
@@ -352,7 +220,7 @@ def _count_gappy(frame: Frame, gappy: Gappy, source: _Source, groups: Rows, tota
         _count_spans(frame.rows, gappy, source, groups, total)
 
 
-def _count_spans(rows: Rows, gappy: Gappy, source: _Source, groups: Rows, total: _Total) -> None:
+def _count_spans(rows: Rows, gappy: Gappy, source: Source, groups: Rows, total: Total) -> None:
     """Counts what a selector picks of series without markers: all but those whose lookback is a gap."""
     lo, hi = window_bounds(gappy.times, source.ends, source.width)
     counts = np.zeros(total.counts.shape)
@@ -367,7 +235,7 @@ def _count_spans(rows: Rows, gappy: Gappy, source: _Source, groups: Rows, total:
     total.count(rows, counts, steps_absent < len(some))
 
 
-def _count_with_gaps(rows: Rows, gappy: Gappy, source: _Source, groups: Rows, total: _Total) -> None:
+def _count_with_gaps(rows: Rows, gappy: Gappy, source: Source, groups: Rows, total: Total) -> None:
     """Counts series with gaps by which of their cells are empty: none is decoded."""
     lo, hi = window_bounds(gappy.times, source.ends, source.width)
     held = gappy.held()
@@ -384,26 +252,10 @@ def _count_with_gaps(rows: Rows, gappy: Gappy, source: _Source, groups: Rows, to
 
 
 def _add_rest(
-    frames: Sequence[Frame], source: _Source, groups: Rows, op: str, total: _Total, ctx: Context
+    frames: Sequence[Frame], source: Source, groups: Rows, op: str, total: Total, ctx: Context
 ) -> None:
     """Adds series the usual way: each by itself through the function, then grouped."""
-    vector = RangeVector(source.labels, frames, source.ends, source.width)
-    parts: list[tuple[Rows, Values, Mask | None]] = []
-    if source.function is None:
-        for frame in frames:
-            ctx.query.limits.check()
-            last = last_of(frame, source.ends, source.width)
-            parts.append((frame.rows, last[0], last[1]))
-    else:
-        kernel = getattr(counters, source.function.name)
-        parts = parts_of(source.function, lambda _rows, windows: kernel(windows), vector, ctx, together=True)
-    rows = np.concatenate([part[0] for part in parts])
-    places = np.cumsum([0, *(len(part[0]) for part in parts)])
-    placed = [
-        (np.arange(first, first + len(part[0]), dtype=np.intp), part[1], part[2])
-        for first, part in zip(places.tolist(), parts, strict=False)
-    ]
-    values, present = assemble(len(rows), len(source.ends), placed)
+    rows, values, present = each_alone(frames, source, ctx)
     ids, count = groups[rows], len(total.sums)
     seen = None if present is None else np.logical_or.reduce(present, axis=1)
     if op in ("sum", "avg"):
