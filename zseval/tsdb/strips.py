@@ -7,14 +7,15 @@ column and adding float64.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zseval.model.arrays import Ids, Mask, Rows, Values
+from zseval.model.segments import reduce_segments
 from zseval.tsdb.forms import OFFSET_BITS, SCALES, STEP_BITS, UNIT, Form, Group, unpack
 
 __all__ = ["Facts", "GroupStrips", "Strip", "strip_of_cells"]
@@ -22,7 +23,7 @@ __all__ = ["Facts", "GroupStrips", "Strip", "strip_of_cells"]
 _UNITS_AT_REST = range(UNIT, UNIT + 7)  # looked for in a column at rest: whole numbers to six decimals
 _WHOLE_FORMS = frozenset({Form.CONSTANT, *STEP_BITS, *OFFSET_BITS})
 _FACTS_AT_ONCE = 2048
-_SEGMENT_ROWS = 16  # segments at least so long on average are summed one by one: reduceat is slower
+_SUMMED_IN: dict[int, type[np.number[Any]]] = {1: np.uint32, 2: np.uint32, 4: np.uint64}  # by bytes of data
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,14 +196,11 @@ def _starts(groups: Rows) -> Rows:
 
 def _segment_sums(data: NDArray[np.generic], starts: Rows) -> Values:
     """[n, R] -> float64[M, R]: sums of the rows from each start to the next, exact for whole numbers."""
-    kind = {1: np.uint32, 2: np.uint32, 4: np.uint64}.get(data.dtype.itemsize, np.float64)
-    if kind is np.uint32 and len(data) * (1 << 8 * data.dtype.itemsize) >= 1 << 32:
+    size = data.dtype.itemsize
+    kind = _SUMMED_IN.get(size, np.float64)
+    if kind is np.uint32 and len(data) * (1 << 8 * size) >= 1 << 32:
         kind = np.uint64
-    if len(starts) * _SEGMENT_ROWS > len(data):
-        return np.add.reduceat(data, starts, axis=0, dtype=kind).astype(np.float64)
-    sums = np.empty((len(starts), data.shape[1]))
-    for number, (start, end) in enumerate(itertools.pairwise([*starts.tolist(), len(data)])):
-        sums[number] = np.add.reduce(data[start:end], axis=0, dtype=kind)
+    sums: Values = reduce_segments(np.add, data, starts, kind).astype(np.float64)
     return sums
 
 

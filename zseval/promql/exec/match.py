@@ -15,6 +15,7 @@ import numpy as np
 from zseval.model.arrays import Mask, Rows
 from zseval.model.labels import METRIC_NAME, Labels
 from zseval.model.labelsets import LabelSets, factorize
+from zseval.model.segments import reduce_segments
 from zseval.promql.exec.context import Query
 from zseval.promql.exec.vector import Runs
 from zseval.promql.syntax.ast import VectorMatching
@@ -110,7 +111,7 @@ def rows_per_group(present: Mask, ids: Rows, count: int) -> Rows:
     if len(ids) and present.shape[1]:
         order = np.argsort(ids, kind="stable")
         used, starts = np.unique(ids[order], return_index=True)
-        held[used] = np.add.reduceat(present[order], starts, axis=0, dtype=np.intp)
+        held[used] = reduce_segments(np.add, present[order], starts, np.intp)
     return held
 
 
@@ -121,7 +122,7 @@ def any_per_group(present: Mask, ids: Rows, count: int) -> Mask:
         runs = Runs.of(ids, count)
         order = runs.order
         used, starts = np.unique(ids[order], return_index=True)
-        held[used] = np.logical_or.reduceat(present[order], starts, axis=0)
+        held[used] = reduce_segments(np.logical_or, present[order], starts, np.bool_)
     return held
 
 

@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Times, Values
+from zseval.model.segments import reduce_segments
 from zseval.promql.exec.aggregate import row_groups
 from zseval.promql.exec.context import Context
 from zseval.promql.exec.ranges import RangeVector, trimmed
@@ -23,7 +24,7 @@ from zseval.promql.exec.totals import LEAST_CELLS, WORTHWHILE, Local, Source, To
 from zseval.promql.exec.vector import Vector
 from zseval.promql.kernels import over_time, regression
 from zseval.promql.kernels.groups import aggregate, sums_and_counts
-from zseval.promql.kernels.segments import SplitSums, extremes, split_sums
+from zseval.promql.kernels.merging import SplitSums, extremes, split_sums
 from zseval.promql.kernels.sums import between, counted
 from zseval.promql.kernels.windows import Phases, Windows, window_bounds
 from zseval.promql.plan.nodes import Aggregate, Call
@@ -140,7 +141,7 @@ class _Piece:
         """bool[M, T]: rows at which some series of the group has a sample."""
         if self.present is None:
             return np.ones((len(self.starts), self.values.shape[1]), dtype=np.bool_)
-        return np.logical_or.reduceat(self.present, self.starts, axis=0)
+        return reduce_segments(np.logical_or, self.present, self.starts, np.bool_)
 
 
 def _cells(frame: Frame, series: slice | Rows) -> tuple[Values, Mask | None]:

@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 
 from zseval.model.arrays import Rows, Values
+from zseval.model.segments import reduce_segments
 from zseval.promql.exec.aggregate import row_groups
 from zseval.promql.exec.context import Context
 from zseval.promql.exec.ranges import RangeVector, trimmed, warn_if_not_counters
@@ -247,7 +248,7 @@ def _count_with_gaps(rows: Rows, gappy: Gappy, source: Source, groups: Rows, tot
     ids = groups[rows[order]]
     starts = np.flatnonzero(np.diff(ids, prepend=-1))
     counts = np.zeros(total.counts.shape)
-    counts[ids[starts]] = np.add.reduceat(present[order], starts, axis=0, dtype=np.int32)
+    counts[ids[starts]] = reduce_segments(np.add, present[order], starts, np.int32)
     total.count(rows, counts, np.logical_or.reduce(present, axis=1))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from zseval.model.arrays import Histograms, Mask, Rows, Values, is_histogram, no_histograms, only_where
 from zseval.model.labels import METADATA_LABELS
 from zseval.model.labelsets import Grouping, LabelSets
+from zseval.model.segments import reduce_segments
 from zseval.promql.errors import EvaluationError
 from zseval.promql.exec.context import Context, Query
 
@@ -207,11 +208,11 @@ def join_rows(vector: Vector, groups: Grouping) -> tuple[Values, Mask, Histogram
     present = vector.mask()[runs.order]
     if present.shape[1] == 0:
         return vector.values[groups.first], vector.mask()[groups.first], None
-    held = np.add.reduceat(present, runs.starts, axis=0, dtype=np.intp)  # [G, K] rows present
+    held = reduce_segments(np.add, present, runs.starts, np.intp)  # [G, K] rows present
     if held.max(initial=0) > 1:
         raise EvaluationError(SAME_LABELSET)
     numbered = np.where(present, runs.order[:, np.newaxis], -1)
-    rows = np.maximum.reduceat(numbered, runs.starts, axis=0)  # [G, K] the row to take from
+    rows = reduce_segments(np.maximum, numbered, runs.starts, np.intp)  # [G, K] the row to take from
     picked = np.maximum(rows, 0)
     values = np.take_along_axis(vector.values, picked, axis=0)
     if vector.histograms is None:

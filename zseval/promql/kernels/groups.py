@@ -1,7 +1,7 @@
 """Aggregation over groups of series: sum, avg, min, max, count, group, stddev, stdvar.
 
 Rows go through in group order, some hundred at a time so that they stay in cache; each chunk is reduced
-by `reduceat` and joined to what its groups have so far. Sums are compensated as `sums` explains.
+to a row a group and joined to what its groups have so far. Sums are compensated as `sums` explains.
 Source: promql/engine.go (aggregation).
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zseval.model.arrays import Mask, Rows, Values
+from zseval.model.segments import reduce_segments
 from zseval.promql.kernels.sums import HUGEST, Sums, floors, mean_samples, split, split_points, sum_samples
 
 __all__ = ["AGGREGATES", "Groups", "aggregate", "sums_and_counts"]
@@ -91,11 +92,8 @@ class _Chunk:
         being widened.
         """
         assert self.present is not None
-        kind = np.uint8 if int(self.sizes.max(initial=0)) < 256 else np.int32
-        sums: NDArray[np.integer[Any]] = np.add.reduceat(
-            self.present.view(np.uint8), self.starts, axis=0, dtype=kind
-        )
-        return sums
+        kind: type[np.integer[Any]] = np.uint8 if int(self.sizes.max(initial=0)) < 256 else np.int32
+        return reduce_segments(np.add, self.present.view(np.uint8), self.starts, kind)
 
     def spread(self, array: NDArray[Scalar]) -> NDArray[Scalar]:
         """[N, K] -> [R, K]: each group's row at all of its rows. [1, K] stays."""
@@ -106,11 +104,7 @@ class _Chunk:
 
     def reduce(self, operator: np.ufunc, array: Values) -> Values:
         """[R, K] -> [M, K]: the rows of each group, one after the other."""
-        if len(self.starts) == 1:
-            whole: Values = operator.reduce(array, axis=0, keepdims=True)
-            return whole
-        groups: Values = operator.reduceat(array, self.starts, axis=0)
-        return groups
+        return reduce_segments(operator, array, self.starts, np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zseval.model.arrays import Mask, Rows, Values
+from zseval.model.segments import reduce_segments
 from zseval.promql.kernels.groups import Groups
 
 __all__ = ["bottomk", "limit_ratio", "limitk", "topk"]
@@ -85,7 +86,7 @@ def _best_of_many(
         cells = np.where(held, cells, -np.inf)
     most, steps = max(int(wanted.max(initial=1)), 1), cells.shape[1]
     length = min(len(cells) // (most * _SHARE // 2), _FEW)
-    best = np.maximum.reduceat(cells, np.arange(0, len(cells), length), axis=0)
+    best = reduce_segments(np.maximum, cells, np.arange(0, len(cells), length), np.float64)
     bound = np.partition(best, len(best) - most, axis=0)[len(best) - most]
     if not (bound > -np.inf).all():
         return False  # too few samples, or a NaN

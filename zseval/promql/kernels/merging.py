@@ -1,24 +1,21 @@
-"""Segments: rows that stand one after the other and are reduced to one row, as those of a group are.
+"""Merging: the series of a group as one, row by row, before a function looks at its windows.
 
-For functions of windows that may be taken after an aggregation as well as before: the largest of what
+For functions that may be taken after an aggregation as well as before it: the largest of what
 `max_over_time` gives for each series is what it gives for the largest of all of them, row by row.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from zseval.model.arrays import Rows, Values
+from zseval.model.segments import reduce_segments
 from zseval.promql.kernels.sums import HUGEST, split, split_points
 
-__all__ = ["SplitSums", "extremes", "reduce_segments", "split_sums"]
-
-_ROWS = 3
-"""Segments at least so long on average are reduced one by one: reduceat takes twice as long."""
+__all__ = ["SplitSums", "extremes", "split_sums"]
 
 _LAST_BITS = 2.0**-56
 """Times the square of how many values are summed: low parts lose at most a part in 2^50 of larger sums."""
@@ -27,29 +24,15 @@ _CANCELLED = 2.0**-12
 """Sums of values of either sign that are a smaller part of what they might be have cancelled."""
 
 
-def reduce_segments(operator: np.ufunc, array: Values, starts: Rows) -> Values:
-    """[n, R] -> [M, R]: the rows from each start to the next, one after the other. starts[0] is 0."""
-    if len(starts) == 1:
-        whole: Values = operator.reduce(array, axis=0, keepdims=True)
-        return whole
-    if len(starts) * _ROWS > len(array):
-        reduced: Values = operator.reduceat(array, starts, axis=0)
-        return reduced
-    result = np.empty((len(starts), array.shape[1]), dtype=array.dtype)
-    for number, (start, end) in enumerate(itertools.pairwise([*starts.tolist(), len(array)])):
-        operator.reduce(array[start:end], axis=0, out=result[number])
-    return result
-
-
 def extremes(values: Values, starts: Rows, better: np.ufunc) -> Values | None:
     """float64[M, R]: the largest or smallest of each segment at each row; NaN only where all are.
 
     better: np.fmax or np.fmin.  None where the sign of a zero may matter: of equals the first counts.
     """
     plain = np.maximum if better is np.fmax else np.minimum
-    found = reduce_segments(plain, values, starts)
+    found = reduce_segments(plain, values, starts, np.float64)
     if np.isnan(found).any():
-        found = reduce_segments(better, values, starts)
+        found = reduce_segments(better, values, starts, np.float64)
     if not found.all() and (np.signbit(values) & (values == 0)).any():
         return None
     return found
@@ -94,7 +77,7 @@ def split_sums(values: Values, starts: Rows) -> SplitSums | None:
     lowest = np.minimum.reduceat(lowest, starts)[:, np.newaxis]
     floor = np.where(lowest < 0, _CANCELLED, values.size**2 * _LAST_BITS) * sigma
     return SplitSums(
-        reduce_segments(np.add, high, starts),
-        None if low is None else reduce_segments(np.add, low, starts),
+        reduce_segments(np.add, high, starts, np.float64),
+        None if low is None else reduce_segments(np.add, low, starts, np.float64),
         floor,
     )
