@@ -41,6 +41,7 @@ def test_the_best_are_those_of_upstreams_heap(
     groups=st.integers(1, 3),
     gaps=st.sampled_from([0.0, 0.0, 0.2, 0.999]),
     odd=st.sampled_from([None, None, math.nan, math.inf, -math.inf, -0.0]),
+    share=st.sampled_from([0.05, 0.002]),
     wanted=st.lists(st.integers(-1, 4), min_size=4, max_size=4),
 )
 @settings(max_examples=80, deadline=None)
@@ -52,12 +53,13 @@ def test_of_many_series_too(
     groups: int,
     gaps: float,
     odd: float | None,
+    share: float,
     wanted: list[int],
 ) -> None:
     random = np.random.default_rng(seed)
     values = random.integers(-kinds, kinds, (series, 4)).astype(np.float64)
     if odd is not None:
-        values[random.random(values.shape) < 0.05] = odd
+        values[random.random(values.shape) < share] = odd
     of = random.integers(0, groups, series).astype(np.intp)
     present = None if not gaps else random.random(values.shape) >= gaps
     kernel = ranking.topk if largest else ranking.bottomk
@@ -93,3 +95,23 @@ def test_a_ratio_and_its_complement_share_the_series_out(offsets: list[float], r
 def test_an_absent_sample_is_never_kept() -> None:
     present = np.array([[True, False]])
     assert ranking.limit_ratio(present, np.array([0.1]), np.array([1.0, 1.0])).tolist() == [[True, False]]
+
+
+@pytest.mark.parametrize("largest", [True, False])
+def test_the_best_of_many_stays_beside_a_nan(largest: bool) -> None:
+    """Many series are looked at some few at a time; that one of those is a NaN hides no other."""
+    values = np.arange(200.0)[:, np.newaxis] * np.ones((1, 2))
+    values[10, 0], values[11, 0] = 1000.0 if largest else -1000.0, math.nan
+    kernel = ranking.topk if largest else ranking.bottomk
+    kept = kernel(values, None, np.zeros(200, dtype=np.intp), 1, np.array([2, 2], dtype=np.intp))
+    assert kept[10, 0]
+    assert np.count_nonzero(kept, axis=0).tolist() == [2, 2]
+
+
+def test_steps_of_too_few_samples_are_ranked_by_themselves() -> None:
+    values = np.tile(np.arange(200.0)[:, np.newaxis], (1, 3))
+    present = np.ones((200, 3), dtype=np.bool_)
+    present[1:, 0] = False
+    present[:, 1] = False
+    kept = ranking.topk(values, present, np.zeros(200, dtype=np.intp), 1, np.full(3, 2, dtype=np.intp))
+    assert [np.flatnonzero(kept[:, step]).tolist() for step in range(3)] == [[0], [], [198, 199]]

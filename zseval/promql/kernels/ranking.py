@@ -6,7 +6,9 @@ played through for that group and step. Source: promql/engine.go (aggregationK),
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -42,55 +44,74 @@ def _best(
     values: Values, keys: Values, present: Mask | None, groups: Groups, wanted: Rows, *, largest: bool
 ) -> Mask:
     """keys: float64[S, K], the larger the better."""
-    kept = np.zeros(values.shape, dtype=np.bool_)
+    given = _Given(values, keys, present, wanted, np.zeros(values.shape, dtype=np.bool_), largest)
     for size in np.unique(groups.sizes).tolist():
         chosen = np.flatnonzero(groups.sizes == size)
         if size >= _SHARE * max(int(wanted.max(initial=1)), 1):
-            firsts = groups.starts[chosen].tolist()
-            parts = [groups.rows(slice(first, first + size)) for first in firsts]
-            left = [
-                not _best_of_many(values, keys, present, part, wanted, kept, largest=largest)
-                for part in parts
-            ]
-            chosen = chosen[left]
+            for first in groups.starts[chosen].tolist():
+                part = groups.rows(slice(first, first + size))
+                left = _best_of_many(given, part)
+                if len(left):
+                    with given.at(left) as some:
+                        _best_of_few(some, np.arange(len(values), dtype=np.intp)[np.newaxis, part])
+            continue
         rows = groups.starts[chosen, np.newaxis] + np.arange(size, dtype=np.intp)
-        rows = rows if groups.order is None else groups.order[rows]  # [M, size]
-        held = None if present is None else _turned(present, rows)
-        best, unsure = _above(_ranked(_turned(keys, rows), held), held, wanted)
-        for group, step in zip(*np.nonzero(unsure), strict=True):
-            members = rows[group] if held is None else rows[group][held[group, step]]
-            stay = _play(values[members, step], int(wanted[step]), largest=largest)
-            best[group, step] = np.isin(rows[group], members[stay])
-        kept[rows] = best.transpose(0, 2, 1)
-    return kept
+        _best_of_few(given, rows if groups.order is None else groups.order[rows])
+    return given.kept
 
 
-def _best_of_many(
-    values: Values,
-    keys: Values,
-    present: Mask | None,
-    rows: Rows | slice,
-    wanted: Rows,
-    kept: Mask,
-    *,
-    largest: bool,
-) -> bool:
-    """Marks in kept what stays of a group of many series; False where that has to be found another way.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """What `_best` goes through. kept: bool[S, K], what stays so far; written to."""
+
+    values: Values
+    keys: Values
+    present: Mask | None
+    wanted: Rows
+    kept: Mask
+    largest: bool
+
+    @contextmanager
+    def at(self, steps: Rows) -> Iterator[_Given]:
+        """Some of the steps only; what is found of them in the end stands here as well."""
+        present = None if self.present is None else self.present[:, steps]
+        wanted, kept = self.wanted[steps], self.kept[:, steps]
+        yield _Given(self.values[:, steps], self.keys[:, steps], present, wanted, kept, self.largest)
+        self.kept[:, steps] = kept
+
+
+def _best_of_few(given: _Given, rows: Rows) -> None:
+    """Marks in kept what stays of groups of as many series each. rows: intp[M, size]."""
+    held = None if given.present is None else _turned(given.present, rows)
+    best, unsure = _above(_ranked(_turned(given.keys, rows), held), held, given.wanted)
+    for group, step in zip(*np.nonzero(unsure), strict=True):
+        members = rows[group] if held is None else rows[group][held[group, step]]
+        stay = _play(given.values[members, step], int(given.wanted[step]), largest=given.largest)
+        best[group, step] = np.isin(rows[group], members[stay])
+    given.kept[rows] = best.transpose(0, 2, 1)
+
+
+def _best_of_many(given: _Given, rows: Rows | slice) -> Rows:
+    """Marks in kept what stays of a group of many series; returns the steps at which it has to be found
+    another way.
 
     Of the best of each few series, the wanted-th is a bound: what stays is no worse. Few samples are as
     good, and only they are ranked.
     """
+    keys, wanted = given.keys, given.wanted
     cells = keys[rows]
-    held = None if present is None else present[rows]
+    held = None if given.present is None else given.present[rows]
     if held is not None:
         cells = np.where(held, cells, -np.inf)
     most, steps = max(int(wanted.max(initial=1)), 1), cells.shape[1]
     length = min(len(cells) // (most * _SHARE // 2), _FEW)
     best = reduce_segments(np.maximum, cells, np.arange(0, len(cells), length), np.float64)
     bound = np.partition(best, len(best) - most, axis=0)[len(best) - most]
-    if not (bound > -np.inf).all():
-        return False  # too few samples, or a NaN
-    blocks, step = np.nonzero(best >= bound)
+    # Of too few samples there is no bound, and of a few series one of which is a NaN no best.
+    is_left = (bound == -np.inf) | np.isnan(best).any(axis=0)
+    if is_left.all():
+        return np.flatnonzero(is_left)
+    blocks, step = np.nonzero((best >= bound) & ~is_left)
     near = blocks[:, np.newaxis] * length + np.arange(length, dtype=np.intp)
     found = cells[np.minimum(near, len(cells) - 1), step[:, np.newaxis]] >= bound[step, np.newaxis]
     found &= near < len(cells)
@@ -108,11 +129,11 @@ def _best_of_many(
     names = np.arange(len(keys), dtype=np.intp)[rows]
     for column in np.flatnonzero(unsure[0]).tolist():
         members = names if held is None else names[held[:, column]]
-        heap = _play(values[members, column], int(wanted[column]), largest=largest)
+        heap = _play(given.values[members, column], int(wanted[column]), largest=given.largest)
         mine = step == column
         stays[mine] = np.isin(names[series[mine]], members[heap])
-    kept[names[series[stays]], step[stays]] = True
-    return True
+    given.kept[names[series[stays]], step[stays]] = True
+    return np.flatnonzero(is_left)
 
 
 def _turned(array: NDArray[Scalar], rows: Rows) -> NDArray[Scalar]:
