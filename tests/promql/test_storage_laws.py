@@ -2,7 +2,7 @@
 
 Sources whose windows have the same rows are computed together (`kernels.windows.Phases`), the newest samples
 of many sources are one matrix (`tsdb.cohort`), samples that are missing leave gaps in shared times
-(`kernels.gaps.Gaps`), and sums of counters are taken from their encoded columns (`promql.exec.summed`);
+(`kernels.gaps.Gaps`), and aggregations are taken before functions over time (`promql.exec.merged`);
 series stored one sample at a time take none of these ways.
 """
 
@@ -21,7 +21,7 @@ from zseval.model.labels import Labels
 from zseval.model.staleness import STALE_NAN
 from zseval.promql import functions
 from zseval.promql.engine import FEATURES, Engine
-from zseval.promql.exec import merged, summed
+from zseval.promql.exec import counted, gains, merged, pieces
 from zseval.promql.functions import Kind
 from zseval.tsdb.db import TSDB
 
@@ -155,14 +155,14 @@ def _answer(db: TSDB, expr: str, start: float, end: float, step: float) -> dict[
 
 @pytest.fixture(autouse=True, scope="module")
 def sums_of_few_cells() -> Iterator[None]:
-    """Sums are taken from encoded columns, also without their first rows, of however few cells."""
+    """Aggregations are taken first, also without the first rows, of however few cells."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (summed, merged):
-            patch.setattr(module, "LEAST_CELLS", 0)
-            patch.setattr(module, "WORTHWHILE", 1)
+        patch.setattr(merged, "LEAST_CELLS", 0)
+        patch.setattr(merged, "WORTHWHILE", 1)
         patch.setattr(merged, "_FEWER", 1)
-        patch.setattr(merged, "_CELLS", 4 * ROWS)
-        patch.setattr(summed, "_BEGINNING", 4)
+        patch.setattr(counted, "WORTHWHILE", 1)
+        patch.setattr(pieces, "_CELLS", 4 * ROWS)
+        patch.setattr(gains, "_BEGINNING", 4)
         yield
 
 

@@ -53,7 +53,6 @@ def test_a_block_that_was_asked_is_gone_as_soon_as_nobody_has_it() -> None:
     cells = SealedCells(encode(np.arange(12.0).reshape(4, 3)))
     columns = np.arange(4)
     cells.digest(ends, columns, 0, 3)
-    list(cells.strips(columns, 0, 3))
     encoded = weakref.ref(cells.encoded.forms)
     gc.disable()
     try:

@@ -9,7 +9,7 @@ that was wide is sealed as it is, and its columns are encoded some at a time, so
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,6 @@ from zseval.tsdb.codec import CHUNK, Columns, Encoder, encode
 from zseval.tsdb.digest import Digest, Digests, ends
 from zseval.tsdb.layout import Layout
 from zseval.tsdb.stretch import Cells
-from zseval.tsdb.strips import GroupStrips, Strip, strip_of_cells
 
 __all__ = ["Encoding", "OpenBlock", "OpenCells", "SealedBlock"]
 
@@ -72,9 +71,6 @@ class OpenCells:
         occupied[doubtful] = ~is_absent(self.values[doubtful, lo:hi]).all(axis=1)
         return occupied
 
-    def strips(self, columns: Rows, lo: int, hi: int) -> Iterable[Strip]:
-        return (strip_of_cells(self.take(columns, lo, hi)),)
-
     def digest(self, digest: Digest, columns: Rows, lo: int, hi: int) -> tuple[Values, Mask]:
         return digest(self.take(columns, lo, hi))
 
@@ -82,12 +78,11 @@ class OpenCells:
 class SealedCells:
     """Encoded columns as Cells."""
 
-    __slots__ = ("_digests", "_strips", "encoded", "is_full")
+    __slots__ = ("_digests", "encoded", "is_full")
 
     def __init__(self, encoded: Columns) -> None:
         self.encoded = encoded
         self.is_full = not (len(encoded.absent) or len(encoded.stale))
-        self._strips = GroupStrips(encoded.groups, encoded.rows)
         self._digests = Digests(len(encoded))
 
     def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
@@ -114,10 +109,6 @@ class SealedCells:
         occupied = np.ones(len(columns), dtype=np.bool_)
         occupied[where] = ~empty.all(axis=1)
         return occupied
-
-    def strips(self, columns: Rows, lo: int, hi: int) -> Iterable[Strip]:
-        encoded = self.encoded
-        return self._strips.strips(encoded.forms[columns], encoded.slots[columns], lo, hi)
 
     def digest(self, digest: Digest, columns: Rows, lo: int, hi: int) -> tuple[Values, Mask]:
         whole = hi - lo == self.encoded.rows

@@ -22,16 +22,14 @@ __all__ = [
     "TAIL_BYTES",
     "Form",
     "Group",
-    "UNIT",
     "little_bytes",
     "pack",
-    "unpack",
 ]
 
 SCALES = np.array([2.0**-12, 2.0**-10, *(10.0**k for k in range(16))])
 """What integers are divided by to give values: exact numbers, the coarsest unit first."""
 
-UNIT = 2
+_UNIT = 2
 """The scale 1."""
 
 
@@ -107,7 +105,7 @@ def pack(whole: Values, bits: int) -> NDArray[np.generic]:
     return packed
 
 
-def unpack(data: NDArray[np.generic], slots: Ids, bits: int, lo: int, hi: int) -> NDArray[np.generic]:
+def _unpack(data: NDArray[np.generic], slots: Ids, bits: int, lo: int, hi: int) -> NDArray[np.generic]:
     """[n, hi - lo]: what was packed, for these slots, in the narrow type it is kept in."""
     if bits > 4:
         return data[slots, lo:hi]
@@ -120,15 +118,15 @@ def unpack(data: NDArray[np.generic], slots: Ids, bits: int, lo: int, hi: int) -
 
 
 def _unpack_whole(data: NDArray[np.generic], slots: Ids, bits: int, hi: int) -> NDArray[np.generic]:
-    """`unpack` from the first cell on, contiguous where all cells are wanted."""
+    """`_unpack` from the first cell on, contiguous where all cells are wanted."""
     if bits > 4 and hi == data.shape[1]:
         return data[slots]
-    return unpack(data, slots, bits, 0, hi)
+    return _unpack(data, slots, bits, 0, hi)
 
 
 def _unscale(out: Values, scales: NDArray[np.int8]) -> None:
     """Divide each column by its scale, in place."""
-    if (scales != UNIT).any():
+    if (scales != _UNIT).any():
         out /= SCALES[scales][:, None]
 
 
@@ -137,7 +135,7 @@ def _decode_constant(group: Group, slots: Ids, bits: int, lo: int, hi: int, out:
 
 
 def _decode_offsets(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
-    out[:] = unpack(group.data, slots, bits, lo, hi)
+    out[:] = _unpack(group.data, slots, bits, lo, hi)
     out += group.base[slots][:, None]
     _unscale(out, group.scale[slots])
 

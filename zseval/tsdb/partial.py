@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,6 @@ from zseval.model.arrays import Mask, Rows, Values
 from zseval.model.staleness import ABSENT_NAN
 from zseval.tsdb.digest import Digest
 from zseval.tsdb.stretch import Cells
-from zseval.tsdb.strips import Strip
 
 __all__ = ["NOWHERE", "Partial"]
 
@@ -59,10 +57,6 @@ class Partial:
     def occupied(self, lo: int, hi: int) -> Mask:
         return self.inner.occupied(lo, hi)
 
-    def strips(self, columns: Rows, lo: int, hi: int) -> Iterable[Strip]:
-        """The columns are all in the block: no cell may be empty."""
-        return self.inner.strips(columns, lo, hi)
-
     def digest(self, digest: Digest, columns: Rows, lo: int, hi: int) -> tuple[Values, Mask]:
-        """The columns are all in the block, as for strips."""
+        """The columns are all in the block: no cell may be empty."""
         return self.inner.digest(digest, columns, lo, hi)

@@ -1,13 +1,12 @@
 """Stretch: cells of one block that a frame consists of, read when somebody wants them.
 
 A frame of many series is many megabytes once decoded. Whoever goes through it chunk by chunk decodes
-a chunk at a time, so that cells are used while they are in the cache; and who only wants sums of whole
-numbers reads them from the encoded columns (`zseval.tsdb.whole`).
+a chunk at a time, so that cells are used while they are in the cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +14,6 @@ import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Values
 from zseval.tsdb.digest import Digest
-from zseval.tsdb.strips import Strip
 
 __all__ = ["Cells", "Stretch", "Stretches"]
 
@@ -50,10 +48,6 @@ class Cells(Protocol):
 
     def occupied(self, lo: int, hi: int) -> Mask:
         """bool[S], which columns have a cell in rows lo:hi."""
-        ...
-
-    def strips(self, columns: Rows, lo: int, hi: int) -> Iterable[Strip]:
-        """Rows lo:hi of those of the columns that may be whole numbers of some unit; no cell may be empty."""
         ...
 
     def digest(self, digest: Digest, columns: Rows, lo: int, hi: int) -> tuple[Values, Mask]:

@@ -13,8 +13,8 @@ from zseval.model.arrays import Values
 from zseval.model.labels import Labels
 from zseval.model.staleness import STALE_NAN
 from zseval.promql.engine import Engine
+from zseval.promql.exec import gains, pieces, run
 from zseval.promql.exec import merged as module
-from zseval.promql.exec import run
 from zseval.promql.exec.context import Context
 from zseval.promql.exec.merged import merged
 from zseval.promql.exec.vector import Vector
@@ -31,32 +31,46 @@ SUMS = (
     "sum by (group) (avg_over_time(x[5m]))",
     "avg (deriv(x[5m]))",
     "sum by (group) (deriv(x[100s]))",
+    "sum by (group) (x)",
+    "avg by (group) (x offset 1m)",
+    "sum by (group) (rate(x[2m]))",
+    "avg by (group) (increase(x[100s]))",
+    "sum (rate(x[5m] offset 3m))",
+    "sum by (group) (delta(x[5m]))",
 )
-KINDS = ("whole", "decimals", "floats", "rests", "signs", "spike")
+KINDS = ("whole", "decimals", "floats", "rests", "signs", "spike", "counter", "seconds", "reset")
 ODD = ("nan", "infinite", "huge")
 
 
 def _values(kind: str, rng: np.random.Generator) -> Values:
     """float64[ROWS] of a series of some kind."""
+    made: Values
     match kind:
         case "whole":
-            return rng.integers(0, 1000, ROWS).astype(np.float64)
+            made = rng.integers(0, 1000, ROWS).astype(np.float64)
         case "decimals":
-            return rng.integers(0, 1000, ROWS) / 100
+            made = rng.integers(0, 1000, ROWS) / 100
         case "floats":
-            return rng.normal(5, 1, ROWS)
+            made = rng.normal(5, 1, ROWS)
         case "rests":
-            return np.full(ROWS, float(rng.integers(-2, 3)))
+            made = np.full(ROWS, float(rng.integers(-2, 3)))
         case "signs":
-            return rng.choice([0.0, -0.0, -1.0, -2.0], ROWS)
+            made = rng.choice([0.0, -0.0, -1.0, -2.0], ROWS)
         case "spike":
-            return np.where(rng.random(ROWS) < 0.05, 1e15, rng.random(ROWS))
+            made = np.where(rng.random(ROWS) < 0.05, 1e15, rng.random(ROWS))
+        case "counter":
+            made = rng.choice([0, 10**6]) + np.cumsum(rng.integers(0, 100, ROWS)).astype(np.float64)
+        case "seconds":
+            made = rng.choice([0.0, 1e3]) + np.cumsum(rng.exponential(3.0, ROWS))
+        case "reset":
+            made = np.asarray(np.cumsum(rng.integers(0, 100, ROWS)) % 2000 * 1.0, dtype=np.float64)
         case "nan":
-            return np.where(rng.random(ROWS) < 0.3, np.nan, 1.0)
+            made = np.where(rng.random(ROWS) < 0.3, np.nan, 1.0)
         case "infinite":
-            return np.where(rng.random(ROWS) < 0.1, rng.choice([-np.inf, np.inf]), 1.0)
+            made = np.where(rng.random(ROWS) < 0.1, rng.choice([-np.inf, np.inf]), 1.0)
         case _:
-            return rng.random(ROWS) * 1e308
+            made = rng.random(ROWS) * 1e308
+    return made
 
 
 def _store(seed: int, kinds: list[str], *, holes: bool) -> TSDB:
@@ -86,7 +100,8 @@ def _usual(_node: Aggregate, _ctx: Context) -> Vector | None:
 @pytest.fixture(autouse=True)
 def few_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LEAST_CELLS", 0)
-    monkeypatch.setattr(module, "_CELLS", 5 * ROWS)
+    monkeypatch.setattr(pieces, "_CELLS", 5 * ROWS)
+    monkeypatch.setattr(gains, "_BEGINNING", 4)
 
 
 def _both(db: TSDB, expr: str) -> tuple[list[float], list[float], bytes, bytes]:
@@ -124,12 +139,12 @@ def test_sums_are_the_same_but_for_rounding(expr: str, seed: int, kinds: list[st
     assert len(found) == len(wanted)
     # Slopes of either sign cancel: what is left has the digits that the largest of them leaves.
     largest = max((abs(x) for x in wanted if math.isfinite(x)), default=0.0)
-    floor = 1e-12 * largest if "deriv" in expr else 0.0
+    floor = 1e-12 * largest if "deriv" in expr or "delta" in expr else 0.0
     for left, right in zip(found, wanted, strict=True):
         assert left == pytest.approx(right, rel=1e-12, abs=floor, nan_ok=True)
 
 
-@pytest.mark.parametrize("kind", ["whole", "floats", "decimals", "rests"])
+@pytest.mark.parametrize("kind", ["whole", "floats", "decimals", "rests", "counter", "seconds"])
 @pytest.mark.parametrize("expr", EXTREMES + SUMS)
 def test_what_is_plain_goes_by_groups(expr: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     went: list[bool] = []

@@ -13,7 +13,7 @@ import pytest
 import zseval.promql
 from zseval import TSDB, Engine
 from zseval.model.labels import Labels
-from zseval.promql.exec import merged, summed
+from zseval.promql.exec import merged
 
 _PROMQL = Path(zseval.promql.__file__).parent
 _WATCHED = (str(_PROMQL / "kernels"), str(_PROMQL / "exec"), str(_PROMQL.parent / "tsdb"))
@@ -132,8 +132,7 @@ def engines(request: pytest.FixtureRequest) -> tuple[Engine, Engine]:
 @pytest.fixture(autouse=True)
 def one_way_for_few_and_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sums over few cells go another way than sums over many, because it costs less."""
-    for module in (summed, merged):
-        monkeypatch.setattr(module, "LEAST_CELLS", 0)
+    monkeypatch.setattr(merged, "LEAST_CELLS", 0)
 
 
 @pytest.mark.parametrize("query", QUERIES)

@@ -1,164 +1,82 @@
-"""Aggregations of functions over time, the other way round: first over series, then over time.
+"""Aggregations the other way round: first over series, then over time.
 
 The largest of what `max_over_time` gives for each series is what it gives for the largest of all of them, row
-by row, and a sum of sums, means or slopes is that of the sum. So windows are gone through once a group, not
-once a series. This holds for series that share their times, for extremes also with gaps; others go the usual
-way, and the two are joined. Sums keep what rounding loses (`kernels.segments`). Where only the order in
-which upstream adds says what comes out (NaN, infinities, sums that cancel), all goes the usual way.
+by row, and a sum of sums, means, slopes or increases is that of the sum. So windows are gone through once a
+group, not once a series. This holds for series that share their times, for extremes also with gaps; others
+go the usual way, and the two are joined. Sums keep what rounding loses (`kernels.merging`). Where only the
+order in which upstream adds says what comes out (sums that cancel), all goes the usual way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
-from zseval.model.arrays import Mask, Rows, Times, Values
-from zseval.model.segments import reduce_segments
+from zseval.model.arrays import Mask, Rows, Values
 from zseval.promql.exec.aggregate import row_groups
 from zseval.promql.exec.context import Context
-from zseval.promql.exec.ranges import RangeVector, trimmed
-from zseval.promql.exec.totals import LEAST_CELLS, WORTHWHILE, Local, Source, Total, each_alone
+from zseval.promql.exec.gains import Gains
+from zseval.promql.exec.pieces import Alike, Places, alike_of, starts_of
+from zseval.promql.exec.ranges import warn_if_not_counters
+from zseval.promql.exec.totals import LEAST_CELLS, WORTHWHILE, Source, Total, each_alone
 from zseval.promql.exec.vector import Vector
-from zseval.promql.kernels import over_time, regression
+from zseval.promql.kernels import counters, over_time, regression
 from zseval.promql.kernels.groups import aggregate, sums_and_counts
-from zseval.promql.kernels.merging import SplitSums, extremes, split_sums
-from zseval.promql.kernels.sums import between, counted
-from zseval.promql.kernels.windows import Phases, Windows, window_bounds
-from zseval.promql.plan.nodes import Aggregate, Call
+from zseval.promql.kernels.merging import SplitSums, extremes, largest, split_sums
+from zseval.promql.kernels.sums import HUGEST, between, counted
+from zseval.promql.kernels.windows import Windows
+from zseval.promql.plan.nodes import Aggregate
 from zseval.tsdb.frame import Frame
 
 __all__ = ["merged"]
 
+_GAINS = frozenset({"increase", "rate"})
+_LINEAR = frozenset({"avg_over_time", "delta", "deriv", "sum_over_time"}) | _GAINS
 _FUNCTIONS = {
-    "avg": frozenset({"avg_over_time", "deriv", "sum_over_time"}),
+    "avg": _LINEAR,
     "max": frozenset({"max_over_time"}),
     "min": frozenset({"min_over_time"}),
-    "sum": frozenset({"avg_over_time", "deriv", "sum_over_time"}),
+    "sum": _LINEAR,
 }
-_CELLS = 1 << 15
-"""Cells reduced at a time: what is in between stays in the cache."""
+"""By operator; sums are also taken of selectors."""
+
 _FEWER = 4
 """So many series a group there must be on average."""
 
 
 def merged(node: Aggregate, ctx: Context) -> Vector | None:
     """The value of an aggregation this works for, or None."""
-    if not isinstance(node.expr, Call) or ctx.steps.count == 1:
-        return None  # at a single step extremes go by digests
-    if node.expr.function.name not in _FUNCTIONS.get(node.op, ()):
-        return None
-    source = Source.of(node, _FUNCTIONS[node.op], ctx, least=LEAST_CELLS)
-    if source is None:
+    functions = _FUNCTIONS.get(node.op)
+    if functions is None or ctx.steps.count == 1:
+        return None  # at a single step functions go by digests
+    source = Source.of(node, functions, ctx, least=LEAST_CELLS)
+    if source is None or (source.function is None and functions is not _LINEAR):
         return None
     groups = row_groups(source.labels, node.grouping, node.without, ctx.query)
     if groups.count * _FEWER > len(source.labels):
         return None
-    shape = groups.count, ctx.steps.count
-    result: _Result = _Extremes(node.op, shape) if node.op in ("max", "min") else _Sums(node.op, shape)
-    alike: dict[tuple[int, bytes, bytes], _Alike] = {}
+    total = Total.of(groups.count, ctx.steps.count)
+    result = _result(node.op, source, total)
+    some: list[Frame] = []
     rest: list[Frame] = []
-    near = RangeVector(source.labels, (), source.ends, source.width)
     for frame in source.selection.frames:
-        if not result.takes(frame) or len(frame.rows) < WORTHWHILE:
-            rest.append(frame)
-            continue
-        frame = trimmed(frame, near)
-        times = frame.times if frame.gappy is None else frame.gappy.times
-        if len(times):
-            bounds = window_bounds(times, source.ends, source.width)
-            key = len(times), bounds[0].tobytes(), bounds[1].tobytes()
-            alike.setdefault(key, _Alike(bounds)).add(frame, times)
-    for kind in alike.values():
-        if not result.add(kind, source, groups.ids, ctx):
+        (some if len(frame.rows) >= WORTHWHILE and result.takes(frame) else rest).append(frame)
+    if not some:
+        return None
+    for kind in alike_of(some, source):
+        left = result.add(kind, groups.ids, ctx)
+        if left is None:
             return None
+        rest += left
     if rest and not result.add_alone(*each_alone(rest, source, ctx), groups.ids):
         return None
+    if source.function is not None and source.function.counters_only:
+        seen = partial(total.seen, groups.ids)
+        warn_if_not_counters(source.selection.labels, seen, source.start, ctx)
     present = result.present
     return Vector(groups.labels, result.value(), None if present.all() else present)
-
-
-@dataclass(slots=True, eq=False)
-class _Alike:
-    """Frames whose series share their times, and whose windows have the same rows."""
-
-    bounds: tuple[Rows, Rows]
-    frames: list[Frame] = field(default_factory=list)
-    times: list[Times] = field(default_factory=list)
-
-    def add(self, frame: Frame, times: Times) -> None:
-        self.frames.append(frame)
-        self.times.append(times)
-
-    def held(self, source: Source) -> Mask:
-        """bool[K], windows with enough samples."""
-        enough: Mask = self.bounds[1] - self.bounds[0] >= source.least
-        return enough
-
-    def windows(self, local: Local, source: Source) -> Windows:
-        """Over rows that are yet to come."""
-        times = np.stack(self.times)
-        nothing = np.empty((len(local.group), 0))
-        starts = source.ends - np.int64(source.width)
-        return Windows(nothing, times[0], *self.bounds, starts, source.ends, Phases(times, local.frame))
-
-    def pieces(self, groups: Rows, ctx: Context) -> Iterator[_Piece]:
-        """All series, those of a group of a frame next to one another, some at a time."""
-        for number, frame in enumerate(self.frames):
-            ids = groups[frame.rows]
-            is_sorted = bool((ids[1:] >= ids[:-1]).all())
-            order = None if is_sorted else np.argsort(ids, kind="stable")
-            size = max(1, _CELLS // frame.shape[1])
-            for first in range(0, len(ids), size):
-                ctx.query.limits.check()
-                part = slice(first, first + size)
-                some = part if order is None else order[part]
-                yield _Piece.of(number, ids[some], *_cells(frame, some))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Piece:
-    """Series of one frame in group order. frame: its number.  values: float64[n, T], NaN where there is none.
-
-    present: bool[n, T], None for everywhere.  starts: intp[M], where another group begins.
-    groups: intp[M], which.
-    """
-
-    frame: int
-    values: Values
-    present: Mask | None
-    starts: Rows
-    groups: Rows
-
-    @classmethod
-    def of(cls, frame: int, ids: Rows, values: Values, present: Mask | None) -> _Piece:
-        starts = np.flatnonzero(np.diff(ids, prepend=-1))
-        return cls(frame, values, present, starts, ids[starts])
-
-    def occupied(self) -> Mask:
-        """bool[M, T]: rows at which some series of the group has a sample."""
-        if self.present is None:
-            return np.ones((len(self.starts), self.values.shape[1]), dtype=np.bool_)
-        return reduce_segments(np.logical_or, self.present, self.starts, np.bool_)
-
-
-def _cells(frame: Frame, series: slice | Rows) -> tuple[Values, Mask | None]:
-    """Values of some series, and where there is one."""
-    if frame.gappy is None:
-        if isinstance(series, slice):
-            return frame.part(series), None
-        return frame.pick(series).part(slice(None)), None
-    some = frame.gappy.pick(series).without_markers()
-    return np.where(some.present, some.values(), np.nan), some.present
-
-
-def _local(pieces: Sequence[tuple[Rows, int]]) -> Local:
-    """Of the groups of each piece, and its frame."""
-    places = np.zeros(0, dtype=np.intp)
-    frames = np.repeat([frame for _, frame in pieces], [len(groups) for groups, _ in pieces])
-    return Local(places, np.concatenate([groups for groups, _ in pieces]), frames)
 
 
 class _Result(Protocol):
@@ -171,12 +89,14 @@ class _Result(Protocol):
         """Whether the series of the frame can be taken together."""
         ...
 
-    def add(self, kind: _Alike, source: Source, groups: Rows, ctx: Context) -> bool:
-        """Adds what the function gives for frames; False where only the usual way tells what comes out."""
+    def add(self, kind: Alike, groups: Rows, ctx: Context) -> list[Frame] | None:
+        """Adds what the function gives for frames; returns those of series that have to go the usual way,
+        None where all have to.
+        """
         ...
 
     def add_alone(self, rows: Rows, values: Values, present: Mask | None, groups: Rows) -> bool:
-        """Adds series that went the usual way."""
+        """Adds series that went the usual way; False where all have to."""
         ...
 
     def value(self) -> Values:
@@ -184,37 +104,46 @@ class _Result(Protocol):
         ...
 
 
+def _result(op: str, source: Source, total: Total) -> _Result:
+    if op in ("max", "min"):
+        return _Extremes(op, total.counts.shape)
+    if source.function is not None and source.function.name in _GAINS:
+        return _Gained(op, total)
+    return _Sums(op, total)
+
+
 class _Extremes:
     """The largest or smallest so far."""
 
-    def __init__(self, op: str, shape: tuple[int, int]) -> None:
+    def __init__(self, op: str, shape: tuple[int, ...]) -> None:
         self._op, self._best = op, np.full(shape, np.nan)
-        self._present = np.zeros(shape, dtype=np.bool_)
         self._better = np.fmax if op == "max" else np.fmin
+        self.present: Mask = np.zeros(shape, dtype=np.bool_)
 
     def takes(self, frame: Frame) -> bool:
         return frame.gappy is not None or (frame.is_dense and not frame.has_stale)
 
-    def add(self, kind: _Alike, source: Source, groups: Rows, ctx: Context) -> bool:
+    def add(self, kind: Alike, groups: Rows, ctx: Context) -> list[Frame] | None:
         rows: list[Values] = []
         occupied: list[Mask] = []
-        pieces: list[tuple[Rows, int]] = []
+        places = Places()
         for piece in kind.pieces(groups, ctx):
-            found = extremes(piece.values, piece.starts, self._better)
+            starts = piece.starts
+            found = extremes(piece.values, starts, self._better)
             if found is None:
-                return False
+                return None
             rows.append(found)
             occupied.append(piece.occupied())
-            pieces.append((piece.groups, piece.frame))
-        local = _local(pieces)
-        windows = kind.windows(local, source).with_values(np.concatenate(rows))
+            places.add(piece.ids[starts], piece.frame)
+        windows = kind.windows(np.concatenate(rows), places.frames)
         kernel = over_time.max_over_time if self._op == "max" else over_time.min_over_time
         values, _ = kernel(windows)
-        self._join(values, counted(np.concatenate(occupied), windows) > 0, local.group)
-        return True
+        self._join(values, counted(np.concatenate(occupied), windows) > 0, places.groups)
+        return []
 
     def add_alone(self, rows: Rows, values: Values, present: Mask | None, groups: Rows) -> bool:
-        if ((values == 0) & np.signbit(values)).any():
+        zeros = (values == 0) & np.signbit(values)
+        if (zeros if present is None else zeros & present).any():
             return False  # of zeros that differ in sign the first counts
         self._join(values, present, groups[rows])
         return True
@@ -223,21 +152,17 @@ class _Extremes:
         best, there = aggregate(self._op, values, present, ids, len(self._best))
         better = self._better(self._best, best)
         self._best = better if there is None else np.where(there, better, self._best)
-        self._present |= True if there is None else there
-
-    @property
-    def present(self) -> Mask:
-        return self._present
+        self.present |= True if there is None else there
 
     def value(self) -> Values:
         return self._best
 
 
-class _Sums:
-    """What was added up so far."""
+class _Summed:
+    """Sums of what goes the usual way, and what was added to them."""
 
-    def __init__(self, op: str, shape: tuple[int, int]) -> None:
-        self._op, self._total = op, Total(np.zeros(shape), np.zeros(shape))
+    def __init__(self, op: str, total: Total) -> None:
+        self._op, self._total = op, total
 
     @property
     def present(self) -> Mask:
@@ -246,62 +171,69 @@ class _Sums:
     def takes(self, frame: Frame) -> bool:
         return frame.is_dense and not frame.has_stale
 
-    def add(self, kind: _Alike, source: Source, groups: Rows, ctx: Context) -> bool:
-        assert source.function is not None, "selectors are not asked for"
-        found: list[SplitSums] = []
-        pieces: list[tuple[Rows, int]] = []
-        is_slope = source.function.name == "deriv"
-        for piece in kind.pieces(groups, ctx):
-            values = piece.values
-            with np.errstate(invalid="ignore", over="ignore"):
-                values = values - values[:, :1] if is_slope else values
-            part = split_sums(values, piece.starts)
-            if part is None:
-                return False
-            found.append(part)
-            pieces.append((piece.groups, piece.frame))
-        local = _local(pieces)
-        windows, sums = kind.windows(local, source), SplitSums.joined(found)
-        made = _slopes(sums, windows) if is_slope else _of_sums(sums, windows, source.function.name)
-        if made is None:
-            return False
-        held = kind.held(source)
-        for frame in kind.frames:
-            self._total.count_held(frame.rows, groups[frame.rows], held)
-        whole, ids = np.concatenate(made), np.tile(local.group, len(made))
-        total, _ = sums_and_counts(np.where(held, whole, 0.0), None, ids, len(self._total.counts))
-        self._total.add(total)
-        return True
-
     def add_alone(self, rows: Rows, values: Values, present: Mask | None, groups: Rows) -> bool:
-        if not np.isfinite(values).all():
-            return False
-        sums, counts = sums_and_counts(values, present, groups[rows], len(self._total.counts))
-        self._total.count(rows, counts, None)
-        self._total.add(sums)
+        huge = (np.abs(values) > HUGEST) & np.isfinite(values)
+        if (huge if present is None else huge & present).any():
+            return False  # upstream's order tells whether sums overflow
+        self._total.add_alone(rows, values, present, groups)
         return True
 
     def value(self) -> Values:
         return self._total.value(self._op)
 
 
-def _slopes(sums: SplitSums, windows: Windows) -> list[Values]:
-    """What is to be added up for deriv, float64[M, K] each."""
-    high, _ = regression.deriv(windows.with_values(sums.high))
-    if sums.low is None:
-        return [high]
-    low, _ = regression.deriv(windows.with_values(sums.low))
-    return [high, low]
+class _Gained(_Summed):
+    def add(self, kind: Alike, groups: Rows, ctx: Context) -> list[Frame] | None:
+        return Gains(kind, self._total).add(groups, ctx)
 
 
-def _of_sums(sums: SplitSums, windows: Windows, function: str) -> list[Values] | None:
-    """The same for sum_over_time and avg_over_time; None where sums cancel: upstream's order tells."""
-    counts = np.maximum(windows.counts, 1) if function == "avg_over_time" else 1
-    high = between(sums.high, windows)
-    if sums.low is None:
-        return [high / counts]
-    low = between(sums.low, windows)
-    small = np.abs(high + low) < sums.floor
-    if small.any() and (high[small].any() or low[small].any()):
-        return None
-    return [high / counts, low / counts]
+class _Sums(_Summed):
+    def add(self, kind: Alike, groups: Rows, ctx: Context) -> list[Frame] | None:
+        function = "" if kind.source.function is None else kind.source.function.name
+        found: list[SplitSums] = []
+        places, odd = Places(), dict[int, list[Rows]]()
+        for piece in kind.pieces(groups, ctx):
+            values, ids = piece.values, piece.ids
+            with np.errstate(invalid="ignore", over="ignore"):
+                values = values - values[:, :1] if function == "deriv" else values
+            peaks = largest(values)
+            tame = peaks <= HUGEST
+            if not tame.all():
+                odd.setdefault(piece.frame, []).append(piece.series[~tame])
+                values, ids, peaks = values[tame], ids[tame], peaks[tame]
+            if len(ids):
+                starts = starts_of(ids)
+                found.append(split_sums(values, starts, peaks))
+                places.add(ids[starts], piece.frame)
+                self._total.count_held(kind.frames[piece.frame].rows[piece.series[tame]], ids, kind.held)
+        if found:
+            sums = SplitSums.joined(found)
+            made = _applied(sums, kind.windows(sums.high, places.frames), function)
+            if made is None:
+                return None
+            whole, by = np.concatenate(made), np.tile(places.groups, len(made))
+            total, _ = sums_and_counts(np.where(kind.held, whole, 0.0), None, by, len(self._total.counts))
+            self._total.add(total)
+        return [kind.pick(frame, series) for frame, series in odd.items()]
+
+
+def _applied(sums: SplitSums, high: Windows, function: str) -> list[Values] | None:
+    """What is to be added up, float64[M, K] each; None where sums cancel: upstream's order tells.
+
+    high: windows over the high parts.
+    """
+    parts = [high] if sums.low is None else [high, high.with_values(sums.low)]
+    match function:
+        case "":
+            return [part.last() for part in parts]
+        case "delta":
+            return [counters.delta(part)[0] for part in parts]
+        case "deriv":
+            return [regression.deriv(part)[0] for part in parts]
+    totals = [between(part.values, part) for part in parts]
+    if len(totals) > 1:
+        small = np.abs(totals[0] + totals[1]) < sums.floor
+        if small.any() and (totals[0][small].any() or totals[1][small].any()):
+            return None
+    counts = np.maximum(high.counts, 1) if function == "avg_over_time" else 1
+    return [total / counts for total in totals]

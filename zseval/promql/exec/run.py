@@ -14,6 +14,7 @@ from zseval.promql.exec.aggregate import aggregate
 from zseval.promql.exec.binary import binary
 from zseval.promql.exec.calls import call, range_call
 from zseval.promql.exec.context import Context
+from zseval.promql.exec.counted import counted
 from zseval.promql.exec.extended import extended_vector, smoothed_select
 from zseval.promql.exec.histogram_binary import TRIM, negated
 from zseval.promql.exec.info import info
@@ -23,7 +24,6 @@ from zseval.promql.exec.select import info_times, sample_times, select, window_e
 from zseval.promql.exec.selected_histograms import selected_histograms
 from zseval.promql.exec.started import start_timestamps
 from zseval.promql.exec.subquery import subquery
-from zseval.promql.exec.summed import summed
 from zseval.promql.exec.vector import Vector, drop_names
 from zseval.promql.functions import Kind
 from zseval.promql.plan.nodes import (
@@ -105,7 +105,7 @@ def _binary(node: Binary, ctx: Context) -> Vector:
 
 
 def _aggregate(node: Aggregate, ctx: Context) -> Vector:
-    for shorter in (summed, merged):
+    for shorter in (counted, merged):
         before = shorter(node, ctx)
         if before is not None:
             return before

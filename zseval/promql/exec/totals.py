@@ -18,11 +18,12 @@ from zseval.promql.exec.ranges import RangeVector, parts_of
 from zseval.promql.exec.select import assemble, last_of, window_ends
 from zseval.promql.exec.vector import without_names
 from zseval.promql.functions import Function, RangeKernel
+from zseval.promql.kernels.groups import sums_and_counts
 from zseval.promql.kernels.sums import add_compensated
 from zseval.promql.plan.nodes import Aggregate, Call, Select, Window
 from zseval.tsdb.frame import Frame, Selection
 
-__all__ = ["LEAST_CELLS", "WORTHWHILE", "Local", "Source", "Total", "each_alone"]
+__all__ = ["LEAST_CELLS", "WORTHWHILE", "Source", "Total", "each_alone"]
 
 LEAST_CELLS = 1 << 14
 """Cells of all frames together: below, the usual way costs less."""
@@ -103,23 +104,22 @@ class Total:
     lost: Values | None = None
     _seen: list[tuple[Rows, Mask | None]] = field(default_factory=list)
 
-    def add(self, values: Values, local: Local | None = None, *, exactly: bool = True) -> None:
-        """values: float64[G, K], or [M, K] of the groups of each frame.
+    @classmethod
+    def of(cls, groups: int, steps: int) -> Total:
+        """Of nothing yet."""
+        return cls(np.zeros((groups, steps)), np.zeros((groups, steps)))
 
-        exactly: keep what rounding loses. Where nothing is below zero it is too little to matter.
-        """
-        if local is None or len(local.group) == 0 or local.frame[-1] == 0:
-            places = [(slice(None) if local is None else local.group, values)]
-        else:
-            cuts = np.flatnonzero(np.diff(local.frame)) + 1
-            places = list(zip(np.split(local.group, cuts), np.split(values, cuts), strict=True))
-        for rows, part in places:
-            if not exactly:
-                self.sums[rows] += part
-                continue
-            if self.lost is None:
-                self.lost = np.zeros(self.sums.shape)
-            self.sums[rows], self.lost[rows] = add_compensated(part, self.sums[rows], self.lost[rows])
+    def add(self, values: Values) -> None:
+        """values: float64[G, K]; what rounding loses is kept."""
+        if self.lost is None:
+            self.lost = np.zeros(self.sums.shape)
+        self.sums[:], self.lost[:] = add_compensated(values, self.sums, self.lost)
+
+    def add_alone(self, rows: Rows, values: Values, present: Mask | None, groups: Rows) -> None:
+        """Adds series each of which went through the function by itself. groups: of all series."""
+        sums, counts = sums_and_counts(values, present, groups[rows], len(self.sums))
+        self.count(rows, counts, None if present is None else np.logical_or.reduce(present, axis=1))
+        self.add(sums)
 
     def count(self, rows: Rows, counts: Values, seen: Mask | None) -> None:
         """counts: float64[G, K] of these series.  seen: bool[n], which have a value; None for all."""
@@ -153,25 +153,6 @@ class Total:
             return np.ones(self.counts.shape)
         counts = np.maximum(self.counts, 1.0) if op == "avg" else 1.0
         return self.sums / counts if self.lost is None else self.sums / counts + self.lost / counts
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Local:
-    """The groups of each frame by themselves, M in all.
-
-    places: intp[S], which of them each series is in.  group, frame: intp[M], ascending by frame, then group.
-    """
-
-    places: Rows
-    group: Rows
-    frame: Rows
-
-    @classmethod
-    def of(cls, ids: Rows, frames: Rows) -> Local:
-        """ids: intp[S], the group of each series.  frames: intp[S], ascending."""
-        span = int(ids.max()) + 1
-        kinds, places = np.unique(frames * span + ids, return_inverse=True)
-        return cls(places.reshape(-1).astype(np.intp), kinds % span, kinds // span)
 
 
 def each_alone(frames: Sequence[Frame], source: Source, ctx: Context) -> tuple[Rows, Values, Mask | None]:

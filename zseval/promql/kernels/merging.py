@@ -13,9 +13,9 @@ import numpy as np
 
 from zseval.model.arrays import Rows, Values
 from zseval.model.segments import reduce_segments
-from zseval.promql.kernels.sums import HUGEST, split, split_points
+from zseval.promql.kernels.sums import split, split_points
 
-__all__ = ["SplitSums", "extremes", "split_sums"]
+__all__ = ["SplitSums", "extremes", "largest", "split_sums"]
 
 _LAST_BITS = 2.0**-56
 """Times the square of how many values are summed: low parts lose at most a part in 2^50 of larger sums."""
@@ -65,16 +65,18 @@ class SplitSums:
         return cls(high, low, np.concatenate([part.floor for part in parts]))
 
 
-def split_sums(values: Values, starts: Rows) -> SplitSums | None:
-    """Of float64[n, R]; None where a value is not finite, or so large that sums might not be."""
-    lowest = values.min(axis=1)
-    peaks = np.maximum(values.max(axis=1), -lowest)  # [n], NaN where there is one
-    if not (peaks <= HUGEST).all():
-        return None
+def largest(values: Values) -> Values:
+    """float64[n]: how far each row of float64[n, R] goes from 0; NaN where it has one."""
+    peaks: Values = np.maximum(values.max(axis=1, initial=0.0), -values.min(axis=1, initial=0.0))
+    return peaks
+
+
+def split_sums(values: Values, starts: Rows, peaks: Values) -> SplitSums:
+    """Of float64[n, R]. peaks: float64[n], as `largest` gives them, none above HUGEST."""
     sigma = split_points(np.maximum.reduceat(peaks, starts), values.size)[:, np.newaxis]
     sizes = np.diff(starts, append=len(values))
     high, low = split(values, np.repeat(sigma, sizes, axis=0))
-    lowest = np.minimum.reduceat(lowest, starts)[:, np.newaxis]
+    lowest = np.minimum.reduceat(values.min(axis=1, initial=0.0), starts)[:, np.newaxis]
     floor = np.where(lowest < 0, _CANCELLED, values.size**2 * _LAST_BITS) * sigma
     return SplitSums(
         reduce_segments(np.add, high, starts, np.float64),
