@@ -82,20 +82,21 @@ class Columns:
             self._decode(columns[start:end], lo, hi, out[start:end])
 
     def _decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
-        forms = self.forms[columns]
-        for form, group in self.groups.items():
-            where = (forms == form).nonzero()[0]
-            if not len(where):
-                continue
-            slots = self.slots[columns[where]]
-            decoder, bits = DECODERS[form]
-            if form == Form.CONSTANT:
-                out[where] = group.base[slots][:, None]
-            elif len(where) == len(columns):
-                decoder(group, slots, bits, lo, hi, out)
-            else:
+        forms, slots = self.forms[columns], self.slots[columns]
+        kinds = np.bincount(forms, minlength=1)
+        main = int(kinds.argmax())
+        group, (decoder, bits) = self.groups[main], DECODERS[main]
+        if kinds[main] == len(columns):
+            decoder(group, slots, bits, lo, hi, out)
+        else:
+            # Most are of one form: as if all were, and the others are written over.
+            decoder(group, np.where(forms == main, slots, 0), bits, lo, hi, out)
+            kinds[main] = 0
+            for form in kinds.nonzero()[0].tolist():
+                where = (forms == form).nonzero()[0]
+                decoder, bits = DECODERS[form]
                 part = np.empty((len(where), hi - lo), dtype=np.float64)
-                decoder(group, slots, bits, lo, hi, part)
+                decoder(self.groups[form], slots[where], bits, lo, hi, part)
                 out[where] = part
         for mask, marker in ((self.absent, ABSENT_NAN), (self.stale, STALE_NAN)):
             if len(mask):

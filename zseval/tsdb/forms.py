@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,12 +64,19 @@ class Group:
 
     data: its cells, [n, …] of the form's own type.  base: float64[n], the first value, minimum or
     upper bytes.  step: float64[n], the smallest difference.  scale: int8[n], which of SCALES.
+    steepest: no step is farther from 0.  is_scaled: whether any scale is not 1.
     """
 
     data: NDArray[np.generic]
     base: Values
     step: Values
     scale: NDArray[np.int8]
+    steepest: float = field(init=False)
+    is_scaled: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steepest", float(np.abs(self.step).max(initial=0.0)))
+        object.__setattr__(self, "is_scaled", bool((self.scale != _UNIT).any()))
 
     @property
     def nbytes(self) -> int:
@@ -124,10 +131,12 @@ def _unpack_whole(data: NDArray[np.generic], slots: Ids, bits: int, hi: int) -> 
     return _unpack(data, slots, bits, 0, hi)
 
 
-def _unscale(out: Values, scales: NDArray[np.int8]) -> None:
+def _unscale(out: Values, group: Group, slots: Ids) -> None:
     """Divide each column by its scale, in place."""
-    if (scales != _UNIT).any():
-        out /= SCALES[scales][:, None]
+    if group.is_scaled:
+        scales = group.scale[slots]
+        if (scales != _UNIT).any():
+            out /= SCALES[scales][:, None]
 
 
 def _decode_constant(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
@@ -137,30 +146,29 @@ def _decode_constant(group: Group, slots: Ids, bits: int, lo: int, hi: int, out:
 def _decode_offsets(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
     out[:] = _unpack(group.data, slots, bits, lo, hi)
     out += group.base[slots][:, None]
-    _unscale(out, group.scale[slots])
+    _unscale(out, group, slots)
 
 
 def _decode_linear(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
     np.multiply(group.step[slots][:, None], np.arange(lo, hi), out=out)
     out += group.base[slots][:, None]
-    _unscale(out, group.scale[slots])
+    _unscale(out, group, slots)
 
 
 def _decode_steps(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
     """Sums of integers in an integer type, which is several times faster than in float64 and as exact."""
     steps = _unpack_whole(group.data, slots, bits, max(hi - 1, 0))
-    wide = np.int64 if bits + max(hi, 1).bit_length() > 31 else np.int32
-    out[:, :1] = 0.0
+    base = group.base[slots][:, np.newaxis]
+    wide = np.int32 if (group.steepest + 2.0**bits) * max(hi, 1) < 2.0**31 else np.int64
+    if group.steepest:
+        steps = np.add(steps, group.step[slots].astype(wide)[:, np.newaxis], dtype=wide)
     if lo == 0:
-        out[:, 1:] = np.cumsum(steps, axis=1, dtype=wide)
+        out[:, :1] = base
+        np.add(np.cumsum(steps, axis=1, dtype=wide), base, out=out[:, 1:])
     else:
-        sums = np.cumsum(steps[:, lo - 1 :], axis=1, dtype=wide)
-        np.add(sums, steps[:, : lo - 1].sum(axis=1, dtype=np.int64)[:, None], out=out)
-    least = group.step[slots]
-    if least.any():
-        out += least[:, None] * np.arange(lo, hi)
-    out += group.base[slots][:, None]
-    _unscale(out, group.scale[slots])
+        before = steps[:, : lo - 1].sum(axis=1, dtype=np.int64)[:, np.newaxis]
+        np.add(np.cumsum(steps[:, lo - 1 :], axis=1, dtype=wide), before + base, out=out)
+    _unscale(out, group, slots)
 
 
 def _decode_plain(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:
