@@ -61,6 +61,31 @@ def test_any_columns_and_rows_can_be_decoded_alone(values: Values, data: st.Data
     assert same_bits(out, np.ascontiguousarray(values[columns, lo:hi]))
 
 
+def counters() -> st.SearchStrategy[Values]:
+    """Columns of step forms mostly: whole numbers that go on by small and large steps, and some decimals."""
+    steps = hnp.arrays(np.int64, SHAPES, elements=st.sampled_from([-3, 0, 1, 5, 15, 16, 300, 70_000, 2**33]))
+    scale = st.sampled_from([1.0, 1.0, 100.0])
+    base = st.sampled_from([0, 7, 2**51])
+    return st.builds(lambda each, by, begin: (begin + np.cumsum(each, axis=1)) / by, steps, scale, base)
+
+
+@settings(max_examples=300)
+@given(st.one_of(counters(), likely_columns()), st.data())
+def test_steps_are_the_differences_of_what_is_decoded(values: Values, data: st.DataObject) -> None:
+    values = np.where(np.isnan(values), 0.0, values)  # no cell may be empty
+    series, rows = values.shape
+    lo = data.draw(st.integers(0, rows - 1))
+    hi = data.draw(st.integers(lo + 1, rows))
+    columns = np.array(data.draw(st.permutations(range(series))), dtype=np.intp)
+    out = np.empty((series, hi - lo - 1))
+    with np.errstate(invalid="ignore", over="ignore"):
+        first, last = encode(values).steps(columns, lo, hi, out)
+        wanted = np.diff(values[columns, lo:hi], axis=1)
+    assert np.array_equal(out, wanted, equal_nan=True)
+    assert np.array_equal(first, values[columns, lo])
+    assert np.array_equal(last, values[columns, hi - 1])
+
+
 def column(form: Form) -> Values:
     rng = np.random.default_rng(7)
     rows = np.arange(120, dtype=np.float64)

@@ -19,6 +19,7 @@ from zseval.model.arrays import Ids, Mask, Rows, Times, Values
 from zseval.model.staleness import ABSENT_NAN, is_absent, is_stale
 from zseval.tsdb.codec import CHUNK, Columns, Encoder, encode
 from zseval.tsdb.digest import Digest, Digests, ends
+from zseval.tsdb.forms import steps_of
 from zseval.tsdb.layout import Layout
 from zseval.tsdb.stretch import Cells
 
@@ -71,6 +72,9 @@ class OpenCells:
         occupied[doubtful] = ~is_absent(self.values[doubtful, lo:hi]).all(axis=1)
         return occupied
 
+    def steps(self, columns: Rows, lo: int, hi: int, out: Values) -> tuple[Values, Values]:
+        return steps_of(self.take(columns, lo, hi), out)
+
     def digest(self, digest: Digest, columns: Rows, lo: int, hi: int) -> tuple[Values, Mask]:
         return digest(self.take(columns, lo, hi))
 
@@ -109,6 +113,9 @@ class SealedCells:
         occupied = np.ones(len(columns), dtype=np.bool_)
         occupied[where] = ~empty.all(axis=1)
         return occupied
+
+    def steps(self, columns: Rows, lo: int, hi: int, out: Values) -> tuple[Values, Values]:
+        return self.encoded.steps(columns, lo, hi, out)
 
     def digest(self, digest: Digest, columns: Rows, lo: int, hi: int) -> tuple[Values, Mask]:
         whole = hi - lo == self.encoded.rows

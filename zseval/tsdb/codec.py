@@ -36,6 +36,8 @@ from zseval.tsdb.forms import (
     Group,
     little_bytes,
     pack,
+    read_steps,
+    steps_of,
 )
 from zseval.tsdb.masks import MaskColumns
 
@@ -47,6 +49,7 @@ CHUNK = 2048
 _DECODED = 256  # columns decoded at a time: what is in between stays in the cache
 _LIMIT = float(2**52)  # integers below it have exact differences in float64
 _PROBES = 4  # rows tried before a whole column is scaled
+_STEP_FORMS = frozenset(int(form) for form in STEP_BITS)
 _INTEGER_FORMS = tuple(form for form in Form if form in OFFSET_BITS or form in STEP_BITS)  # smallest first
 _Parts = dict[Form, list[Group]]
 
@@ -105,6 +108,33 @@ class Columns:
                     part = out[where]
                     part[empty] = marker
                     out[where] = part
+
+    def steps(self, columns: Rows, lo: int, hi: int, out: Values) -> tuple[Values, Values]:
+        """How much the cells of rows lo:hi go up from each to the next, into out, float64[n, hi - lo - 1].
+
+        Returns the first and the last of them, float64[n]; no cell may be empty.
+        """
+        forms, slots = self.forms[columns], self.slots[columns]
+        first, last = np.empty(len(columns)), np.empty(len(columns))
+        left = np.ones(len(columns), dtype=np.bool_)
+        for form in _STEP_FORMS & self.groups.keys():
+            mine = forms == form
+            where = mine.nonzero()[0]
+            if self.groups[form].is_scaled or not len(where):
+                continue  # of decimals the difference is that of what they round to
+            left &= ~mine
+            part = out if len(where) == len(columns) else np.empty((len(where), out.shape[1]))
+            first[where], last[where] = read_steps(self.groups[form], Form(form), slots[where], lo, hi, part)
+            if part is not out:
+                out[where] = part
+        where = left.nonzero()[0]
+        if len(where):
+            values = np.empty((len(where), hi - lo), dtype=np.float64)
+            self.decode(columns[where], lo, hi, values)
+            part = np.empty((len(where), out.shape[1]))
+            first[where], last[where] = steps_of(values, part)
+            out[where] = part
+        return first, last
 
     def decode_all(self) -> Values:
         """All of it: float64[S, R], fresh."""

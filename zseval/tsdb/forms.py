@@ -24,6 +24,8 @@ __all__ = [
     "Group",
     "little_bytes",
     "pack",
+    "read_steps",
+    "steps_of",
 ]
 
 SCALES = np.array([2.0**-12, 2.0**-10, *(10.0**k for k in range(16))])
@@ -169,6 +171,33 @@ def _decode_steps(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Va
         before = steps[:, : lo - 1].sum(axis=1, dtype=np.int64)[:, np.newaxis]
         np.add(np.cumsum(steps[:, lo - 1 :], axis=1, dtype=wide), before + base, out=out)
     _unscale(out, group, slots)
+
+
+def read_steps(group: Group, form: Form, slots: Ids, lo: int, hi: int, out: Values) -> tuple[Values, Values]:
+    """The differences between rows lo:hi of columns of a step form and of scale 1, into out,
+    float64[n, hi - lo - 1]; nothing is added up for them. Returns the first and the last value, float64[n].
+    """
+    base, least = group.base[slots], group.step[slots]
+    if form == Form.LINEAR:
+        out[:] = least[:, np.newaxis]
+        return base + least * lo, base + least * (hi - 1)
+    steps = _unpack_whole(group.data, slots, STEP_BITS[form], max(hi - 1, 0))
+    first = base
+    if lo:
+        first = base + steps[:, :lo].sum(axis=1, dtype=np.uint64) + least * lo
+        steps = steps[:, lo:]
+    if group.steepest:
+        np.add(steps, least[:, np.newaxis], out=out)
+    else:
+        out[:] = steps
+    last: Values = first + out.sum(axis=1)
+    return first, last
+
+
+def steps_of(values: Values, out: Values) -> tuple[Values, Values]:
+    """The same of float64[n, R], R above 0."""
+    np.subtract(values[:, 1:], values[:, :-1], out=out)
+    return values[:, 0], values[:, -1]
 
 
 def _decode_plain(group: Group, slots: Ids, bits: int, lo: int, hi: int, out: Values) -> None:

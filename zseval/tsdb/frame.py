@@ -112,6 +112,16 @@ class Frame:
             return self.stretches.decode(series)
         return self.values[series]
 
+    def steps(self, series: slice | Rows) -> tuple[Values, Values]:
+        """Of a dense frame the first values of some of the series, float64[n], and by how much each later one
+        is above that before it, float64[n, T - 1].
+        """
+        if self._values is None:
+            assert self.stretches is not None
+            return self.stretches.steps(series)
+        values = self._values[series]
+        return values[:, 0], np.diff(values, axis=1)
+
     def pick(self, series: Rows) -> Frame:
         """The frame of some of the series, by position."""
         if self.gappy is not None:

@@ -57,6 +57,10 @@ class Partial:
     def occupied(self, lo: int, hi: int) -> Mask:
         return self.inner.occupied(lo, hi)
 
+    def steps(self, columns: Rows, lo: int, hi: int, out: Values) -> tuple[Values, Values]:
+        """The columns are all in the block: no cell may be empty."""
+        return self.inner.steps(columns, lo, hi, out)
+
     def digest(self, digest: Digest, columns: Rows, lo: int, hi: int) -> tuple[Values, Mask]:
         """The columns are all in the block: no cell may be empty."""
         return self.inner.digest(digest, columns, lo, hi)

@@ -50,6 +50,13 @@ class Cells(Protocol):
         """bool[S], which columns have a cell in rows lo:hi."""
         ...
 
+    def steps(self, columns: Rows, lo: int, hi: int, out: Values) -> tuple[Values, Values]:
+        """How much the cells of rows lo:hi go up from each to the next, into out, float64[n, hi - lo - 1].
+
+        Returns the first and the last of them, float64[n]; no cell may be empty.
+        """
+        ...
+
     def digest(self, digest: Digest, columns: Rows, lo: int, hi: int) -> tuple[Values, Mask]:
         """The digest of rows lo:hi of the columns, float64[n, 2] and bool[n]; no cell may be empty."""
         ...
@@ -96,6 +103,24 @@ class Stretches:
             part.cells.decode(wanted, part.lo, part.hi, values[:, start:end])
             start = end
         return values
+
+    def steps(self, series: slice | Rows = slice(None)) -> tuple[Values, Values]:
+        """The first values, float64[n], and by how much each later one is above that before it,
+        float64[n, T - 1]; no cell may be empty.
+        """
+        columns = [part.columns[series] for part in self.parts]
+        steps = np.empty((len(columns[0]), self.shape[1] - 1), dtype=np.float64)
+        first = before = np.empty(0)
+        start = 0
+        for part, wanted in zip(self.parts, columns, strict=True):
+            end = start + part.length
+            begins, ends = part.cells.steps(wanted, part.lo, part.hi, steps[:, start : end - 1])
+            if start:
+                np.subtract(begins, before, out=steps[:, start - 1])
+            else:
+                first = begins
+            before, start = ends, end
+        return first, steps
 
     def empty(self) -> tuple[Mask, Mask]:
         """bool[S, T] each: cells that are absent, and those that are staleness markers; fresh."""

@@ -15,7 +15,7 @@ import numpy as np
 from zseval.model.arrays import Mask, Rows, Values
 from zseval.model.segments import reduce_segments
 from zseval.promql.exec.context import Context
-from zseval.promql.exec.pieces import Alike, Piece, Places, starts_of
+from zseval.promql.exec.pieces import Alike, Places, Steps, starts_of
 from zseval.promql.exec.totals import Total, each_alone
 from zseval.promql.kernels import counters
 from zseval.tsdb.frame import Frame
@@ -35,9 +35,9 @@ class _Taken:
     rows: list[Rows] = field(default_factory=list)
     ids: list[Rows] = field(default_factory=list)
 
-    def add(self, piece: Piece, rows: Rows, steps: Values, which: Mask) -> None:
-        """which: bool[n], the series to take. rows: intp[n], theirs in the selection."""
-        ids = piece.ids
+    def add(self, piece: Steps, which: Mask) -> None:
+        """which: bool[n], the series to take."""
+        ids, rows, steps = piece.ids, piece.rows, piece.steps
         if not which.all():
             ids, rows, steps = ids[which], rows[which], steps[which]
         if len(ids):
@@ -62,24 +62,23 @@ class Gains:
         clear, later = _Taken(), _Taken()
         odd: dict[int, list[Rows]] = {}
         late: dict[int, list[Rows]] = {}
-        for piece in kind.pieces(groups, ctx):
-            values, rows = piece.values, kind.frames[piece.frame].rows[piece.series]
-            with np.errstate(invalid="ignore", over="ignore"):
-                steps = values[:, 1:] - values[:, :-1]
-                largest = steps.max(axis=1, initial=0.0)
-                rises = (steps.min(axis=1, initial=0.0) >= 0) & (largest < np.inf)  # a NaN is neither
+        with np.errstate(invalid="ignore", over="ignore"):
+            for piece in kind.steps(groups, ctx):
+                largest = piece.steps.max(axis=1, initial=0.0)
+                rises = (piece.steps.min(axis=1, initial=0.0) >= 0) & (largest < np.inf)  # a NaN is neither
                 least = clear_of * largest
-            is_clear = rises & (values[:, 0] >= least)
-            clear.add(piece, rows, steps, is_clear)
-            rest = ~is_clear
-            if first_row and rest.any():
-                is_later = rest & rises & (values[:, first_row] >= least)
-                later.add(piece, rows, steps, is_later)
-                if is_later.any():
-                    late.setdefault(piece.frame, []).append(piece.series[is_later])
-                    rest &= ~is_later
-            if rest.any():
-                odd.setdefault(piece.frame, []).append(piece.series[rest])
+                is_clear = rises & (piece.first >= least)
+                clear.add(piece, is_clear)
+                rest = ~is_clear
+                if first_row and rest.any():
+                    reached = piece.first + piece.steps[:, :first_row].sum(axis=1)
+                    is_later = rest & rises & (reached >= least)
+                    later.add(piece, is_later)
+                    if is_later.any():
+                        late.setdefault(piece.frame, []).append(piece.series[is_later])
+                        rest &= ~is_later
+                if rest.any():
+                    odd.setdefault(piece.frame, []).append(piece.series[rest])
         self._add(clear, slice(None), self._total)
         self._add(later, slice(early, None), self._total.part(slice(early, None)))
         if late and early:

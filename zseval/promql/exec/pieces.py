@@ -15,7 +15,7 @@ from zseval.promql.exec.totals import Source
 from zseval.promql.kernels.windows import Phases, Windows, window_bounds
 from zseval.tsdb.frame import Frame
 
-__all__ = ["Alike", "Piece", "Places", "alike_of"]
+__all__ = ["Alike", "Piece", "Places", "Steps", "alike_of"]
 
 _CELLS = 1 << 16
 """Cells taken at a time: 0.5 MB an array, so that what is in between stays in the cache."""
@@ -65,6 +65,17 @@ class Alike:
 
     def pieces(self, groups: Rows, ctx: Context) -> Iterator[Piece]:
         """All series. groups: intp[S], that of each series of the selection."""
+        for number, some, series, ids in self._parts(groups, ctx):
+            yield Piece(number, series, ids, *_cells(self.frames[number], some))
+
+    def steps(self, groups: Rows, ctx: Context) -> Iterator[Steps]:
+        """All series, of dense frames, by their steps."""
+        for number, some, series, ids in self._parts(groups, ctx):
+            frame = self.frames[number]
+            yield Steps(number, series, ids, frame.rows[series], *frame.steps(some))
+
+    def _parts(self, groups: Rows, ctx: Context) -> Iterator[tuple[int, slice | Rows, Rows, Rows]]:
+        """A frame's number, series of it, as what is quickest to select by and as intp[n], and groups."""
         for number, frame in enumerate(self.frames):
             ids = groups[frame.rows]
             order = np.arange(len(ids), dtype=np.intp)
@@ -76,7 +87,7 @@ class Alike:
                 ctx.query.limits.check()
                 part = slice(first, first + size)
                 series = order[part]
-                yield Piece(number, series, ids[series], *_cells(frame, part if is_sorted else series))
+                yield number, part if is_sorted else series, series, ids[series]
 
     def pick(self, frame: int, series: Sequence[Rows]) -> Frame:
         """Some series of a frame, by position there, whole."""
@@ -118,6 +129,22 @@ class Piece:
         if self.present is None:
             return np.ones((len(starts), self.values.shape[1]), dtype=np.bool_)
         return reduce_segments(np.logical_or, self.present, starts, np.bool_)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Steps:
+    """Series of one frame in group order, by how they go on.
+
+    frame, series, ids: as of a Piece.  rows: intp[n], which of the selection they are.
+    first: float64[n].  steps: float64[n, T - 1], how much each value is above the one before it.
+    """
+
+    frame: int
+    series: Rows
+    ids: Rows
+    rows: Rows
+    first: Values
+    steps: Values
 
 
 def starts_of(ids: Rows) -> Rows:
