@@ -17,6 +17,9 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 _NARROW = 16
 """Of fewer columns numpy's reduceat is as quick as anything; of more it is up to fifteen times slower."""
 
+_SMALL = 1 << 12
+"""Of so few cells too."""
+
 _LONG = 16
 """Segments of so many rows on average are reduced one by one: calling numpy for each costs little beside."""
 
@@ -35,10 +38,10 @@ def reduce_segments(
     if count == 1:
         only: NDArray[Scalar] = operator.reduce(array, axis=0, dtype=kind, keepdims=True)
         return only
-    if array.shape[1] < _NARROW:
+    if array.shape[1] < _NARROW or array.size < _SMALL:
         narrow: NDArray[Scalar] = operator.reduceat(array, starts, axis=0, dtype=kind)
         return narrow
-    sizes = np.diff(starts, append=len(array))
+    sizes = np.append(starts[1:], len(array)) - starts
     result = np.empty((count, array.shape[1]), dtype=kind)
     if (sizes[:-1] == sizes[0]).all():  # all of one length, but perhaps the last
         even = count if sizes[-1] == sizes[0] else count - 1

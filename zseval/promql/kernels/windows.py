@@ -263,7 +263,7 @@ def _even_step(ends: Times) -> int | None:
     """The distance between ends where it is the same for all and above 0."""
     if len(ends) < 2:
         return None
-    steps = np.diff(ends)
+    steps = ends[1:] - ends[:-1]
     step = int(steps[0])
     return step if step > 0 and bool((steps == step).all()) else None
 
@@ -369,7 +369,7 @@ def _as_slice(rows: Rows, length: int) -> slice | None:
         return None
     if len(rows) == 1:
         return slice(int(rows[0]), int(rows[0]) + 1)
-    steps = np.diff(rows)
+    steps = rows[1:] - rows[:-1]
     step = int(steps[0])
     if step < 1 or not (steps == step).all():
         return None
