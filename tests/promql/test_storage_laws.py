@@ -21,7 +21,7 @@ from zseval.model.labels import Labels
 from zseval.model.staleness import STALE_NAN
 from zseval.promql import functions
 from zseval.promql.engine import FEATURES, Engine
-from zseval.promql.exec import counted, gains, merged, pieces
+from zseval.promql.exec import counted, merged, pieces
 from zseval.promql.functions import Kind
 from zseval.tsdb.db import TSDB
 
@@ -162,7 +162,6 @@ def sums_of_few_cells() -> Iterator[None]:
         patch.setattr(merged, "_FEWER", 1)
         patch.setattr(counted, "WORTHWHILE", 1)
         patch.setattr(pieces, "_CELLS", 4 * ROWS)
-        patch.setattr(gains, "_BEGINNING", 4)
         yield
 
 

@@ -13,8 +13,8 @@ from zseval.model.arrays import Values
 from zseval.model.labels import Labels
 from zseval.model.staleness import STALE_NAN
 from zseval.promql.engine import Engine
-from zseval.promql.exec import gains, pieces, run
 from zseval.promql.exec import merged as module
+from zseval.promql.exec import pieces, run
 from zseval.promql.exec.context import Context
 from zseval.promql.exec.merged import merged
 from zseval.promql.exec.vector import Vector
@@ -101,7 +101,6 @@ def _usual(_node: Aggregate, _ctx: Context) -> Vector | None:
 def few_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LEAST_CELLS", 0)
     monkeypatch.setattr(pieces, "_CELLS", 5 * ROWS)
-    monkeypatch.setattr(gains, "_BEGINNING", 4)
 
 
 def _both(db: TSDB, expr: str) -> tuple[list[float], list[float], bytes, bytes]:

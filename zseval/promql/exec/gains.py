@@ -1,114 +1,157 @@
-"""Sums of what counters gain, from the sums of their steps.
+"""Sums of what counters gain, from the sums of their steps (`kernels.increases`).
 
-rate and increase of series that share their times multiply what was gained by one factor a window, as long as
-extrapolation does not reach to where a counter would have been zero. That is so for counters that are worth a
-few of their largest steps, as nearly all are. Those that begin near zero are so after a while: until then
-they go the usual way, as do those that were reset.
+rate and increase of series that share their times multiply what was gained by one factor a window, so that
+the sum of the steps of a group says what the group gained. The windows of which that is not so are taken out
+of it and computed by themselves. Of counters that never fall and are worth a few of their largest steps from
+the start on there is none: that is seen without decoding them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from zseval.model.arrays import Mask, Rows, Values
+from zseval.model.arrays import Rows, Values
 from zseval.model.segments import reduce_segments
 from zseval.promql.exec.context import Context
-from zseval.promql.exec.pieces import Alike, Places, Steps, starts_of
-from zseval.promql.exec.totals import Total, each_alone
+from zseval.promql.exec.pieces import Alike, Part, Places, starts_of
+from zseval.promql.exec.totals import Total
 from zseval.promql.kernels import counters
+from zseval.promql.kernels.increases import Others, increases
+from zseval.promql.kernels.sums import HUGEST, between, split, split_points
+from zseval.promql.kernels.windows import Windows
 from zseval.tsdb.frame import Frame
 
 __all__ = ["Gains"]
 
-_BEGINNING = 32
-"""This part of the rows is left out where counters begin near zero."""
+_MOST = 2
+"""Windows by themselves are at most one in so many; beyond, the usual way costs less."""
 
 
 @dataclass(slots=True, eq=False)
-class _Taken:
-    """Series that are taken together: their steps summed by group, and which they are."""
+class _Apart:
+    """Windows by themselves: of which of the M rows of sums they are, at which step; else as Others."""
 
-    steps: list[Values] = field(default_factory=list)
-    places: Places = field(default_factory=Places)
     rows: list[Rows] = field(default_factory=list)
-    ids: list[Rows] = field(default_factory=list)
+    steps: list[Rows] = field(default_factory=list)
+    gained: list[Values] = field(default_factory=list)
+    values: list[Values] = field(default_factory=list)
 
-    def add(self, piece: Steps, which: Mask) -> None:
-        """which: bool[n], the series to take."""
-        ids, rows, steps = piece.ids, piece.rows, piece.steps
-        if not which.all():
-            ids, rows, steps = ids[which], rows[which], steps[which]
-        if len(ids):
-            starts = starts_of(ids)
-            self.steps.append(reduce_segments(np.add, steps, starts, np.float64))
-            self.places.add(ids[starts], piece.frame)
-            self.rows.append(rows)
-            self.ids.append(ids)
+    def add(self, rows: Rows, others: Others) -> None:
+        self.rows.append(rows)
+        self.steps.append(others.step)
+        self.gained.append(others.gained)
+        self.values.append(others.values)
+
+    def summed(self, which: list[Values], shape: tuple[int, int]) -> Values:
+        """float64[M, K]: the sum of theirs for each row and step."""
+        cells = np.concatenate(self.rows) * shape[1] + np.concatenate(self.steps)
+        weights = np.concatenate(which)
+        sums: Values = np.bincount(cells, weights=weights, minlength=shape[0] * shape[1]).astype(np.float64)
+        return sums.reshape(shape)
 
 
 class Gains:
     """What counters of frames that are alike gain is added to a total."""
 
     def __init__(self, kind: Alike, total: Total) -> None:
+        function = kind.source.function
+        assert function is not None, "selectors gain nothing"
         self._kind, self._total = kind, total
+        self._per_second = function.name == "rate"
+        self._places, self._sums, self._apart = Places(), list[Values](), _Apart()
+        self._count = 0  # rows of sums so far
+        self._odd: dict[int, list[Rows]] = {}
 
     def add(self, groups: Rows, ctx: Context) -> list[Frame]:
         """Returns the series that have to go the usual way."""
         kind = self._kind
-        first_row, early = self._beginning()
-        clear_of = counters.clear_of_zero(kind.windows(np.empty((0, kind.rows)), np.zeros(0, dtype=np.intp)))
-        clear, later = _Taken(), _Taken()
-        odd: dict[int, list[Rows]] = {}
-        late: dict[int, list[Rows]] = {}
+        nothing = kind.windows(np.empty((0, kind.rows)), np.zeros(0, dtype=np.intp))
+        clear_of = counters.clear_of_zero(nothing)
+        for part in kind.parts(groups, ctx):
+            frame = kind.frames[part.frame]
+            rest = self._add_clear(part, frame, clear_of)
+            if len(rest.series):
+                self._add_others(rest, frame.pick(rest.series).values)
+        if self._sums:
+            self._add_sums()
+        return [kind.pick(*each) for each in self._odd.items()]
+
+    def _add_clear(self, part: Part, frame: Frame, clear_of: float) -> Part:
+        """Adds series all of whose windows are alike; returns the others."""
         with np.errstate(invalid="ignore", over="ignore"):
-            for piece in kind.steps(groups, ctx):
-                largest = piece.steps.max(axis=1, initial=0.0)
-                rises = (piece.steps.min(axis=1, initial=0.0) >= 0) & (largest < np.inf)  # a NaN is neither
-                least = clear_of * largest
-                is_clear = rises & (piece.first >= least)
-                clear.add(piece, is_clear)
-                rest = ~is_clear
-                if first_row and rest.any():
-                    reached = piece.first + piece.steps[:, :first_row].sum(axis=1)
-                    is_later = rest & rises & (reached >= least)
-                    later.add(piece, is_later)
-                    if is_later.any():
-                        late.setdefault(piece.frame, []).append(piece.series[is_later])
-                        rest &= ~is_later
-                if rest.any():
-                    odd.setdefault(piece.frame, []).append(piece.series[rest])
-        self._add(clear, slice(None), self._total)
-        self._add(later, slice(early, None), self._total.part(slice(early, None)))
-        if late and early:
-            beginning, frames = slice(0, early), [kind.pick(*each) for each in late.items()]
-            alone = each_alone(frames, kind.source.part(beginning), ctx)
-            self._total.part(beginning).add_alone(*alone, groups)
-        return [kind.pick(*each) for each in odd.items()]
+            first, steps = frame.steps(part.some)
+            largest = steps.max(axis=1, initial=0.0)
+            # A NaN is none of that.
+            is_clear = (
+                (steps.min(axis=1, initial=0.0) >= 0)
+                & (largest <= HUGEST)
+                & (first >= clear_of * largest)
+                & (first <= HUGEST)
+            )
+        if is_clear.all():
+            self._add_steps(part, steps)
+            return part.pick(np.zeros(0, dtype=np.intp))
+        chosen = np.flatnonzero(is_clear)
+        if len(chosen):
+            self._add_steps(part.pick(chosen), steps[chosen])
+        return part.pick(np.flatnonzero(~is_clear))
 
-    def _beginning(self) -> tuple[int, int]:
-        """A row from which on counters may be clear of zero, and how many steps look at those before it."""
-        first_row = self._kind.rows // _BEGINNING
-        early = int(np.count_nonzero(self._kind.lo < first_row))
-        if early > len(self._kind.lo) // 2 or (self._kind.lo[:early] >= first_row).any():
-            return 0, 0
-        return first_row, early
-
-    def _add(self, taken: _Taken, steps: slice, total: Total) -> None:
-        if not taken.steps:
+    def _add_others(self, part: Part, values: Values) -> None:
+        kind = self._kind
+        times, ends = kind.times[part.frame], kind.source.ends
+        windows = Windows(values, times, kind.lo, kind.hi, ends - np.int64(kind.source.width), ends)
+        made = increases(windows, per_second=self._per_second)
+        others = made.others
+        odd = made.odd
+        if len(others.series) * _MOST > len(values) * len(ends):
+            odd = np.ones(len(values), dtype=np.bool_)
+        if odd.any():
+            self._odd.setdefault(part.frame, []).append(part.series[odd])
+            kept = np.flatnonzero(~odd)
+            if len(kept):
+                self._add_others(part.pick(kept), values[kept])
             return
-        kind, groups = self._kind, taken.places.groups
-        held = kind.held[steps]
-        total.count_held(np.concatenate(taken.rows), np.concatenate(taken.ids), held)
-        gained = np.zeros((len(groups), kind.rows))
-        np.cumsum(np.concatenate(taken.steps), axis=1, out=gained[:, 1:])
-        function = kind.source.function
-        assert function is not None, "selectors gain nothing"
-        windows = kind.windows(gained, taken.places.frames, steps)
-        applied = counters.of_sums(windows, per_second=function.name == "rate")
+        rows = self._add_steps(part, made.steps)
+        self._apart.add(rows[others.series], others)
+
+    def _add_steps(self, part: Part, steps: Values) -> Rows:
+        """Returns which row of the sums each series is in."""
+        kind, ids = self._kind, part.ids
+        starts = starts_of(ids)
+        self._sums.append(reduce_segments(np.add, steps, starts, np.float64))
+        self._places.add(ids[starts], part.frame)
+        rows = kind.frames[part.frame].rows[part.series]
+        self._total.count_held(rows, ids, kind.held)
+        self._count += len(starts)
+        sizes = np.append(starts[1:], len(ids)) - starts
+        return np.repeat(np.arange(self._count - len(starts), self._count, dtype=np.intp), sizes)
+
+    def _add_sums(self) -> None:
+        kind, groups, apart = self._kind, self._places.groups, self._apart
+        windows = kind.windows(np.concatenate(self._sums), self._places.frames)
+        gained = _in_windows(windows)
+        if apart.rows:
+            gained -= apart.summed(apart.gained, windows.shape)
+        applied = np.where(kind.held, counters.scaled_up(gained, windows, per_second=self._per_second), 0.0)
         order = np.argsort(groups, kind="stable")
         starts = starts_of(groups[order])
+        numbers = groups[order[starts]]
+        if apart.rows:
+            applied += apart.summed(apart.values, windows.shape)
         # Nothing is below zero: what rounding loses does not show.
-        sums = reduce_segments(np.add, np.where(held, applied, 0.0)[order], starts, np.float64)
-        total.sums[groups[order[starts]]] += sums
+        self._total.sums[numbers] += reduce_segments(np.add, applied[order], starts, np.float64)
+
+
+def _in_windows(steps: Windows) -> Values:
+    """float64[M, K]: the sum of the steps between the samples of each window, as exact as they are.
+
+    steps: their values are those steps, float64[M, T - 1], none below zero.
+    """
+    ends = np.maximum(steps.hi - 1, 0)  # at least where it begins: of an empty window nothing is asked
+    between_samples = replace(steps, lo=np.minimum(steps.lo, ends), hi=ends)
+    peaks = steps.values.max(axis=1, initial=0.0, keepdims=True)
+    high, low = split(steps.values, split_points(peaks, steps.values.shape[1]))
+    gained = between(high, between_samples)
+    return gained if low is None else gained + between(low, between_samples)

@@ -15,7 +15,7 @@ from zseval.promql.exec.totals import Source
 from zseval.promql.kernels.windows import Phases, Windows, window_bounds
 from zseval.tsdb.frame import Frame
 
-__all__ = ["Alike", "Piece", "Places", "Steps", "alike_of"]
+__all__ = ["Alike", "Part", "Piece", "Places", "alike_of", "starts_of"]
 
 _CELLS = 1 << 16
 """Cells taken at a time: 0.5 MB an array, so that what is in between stays in the cache."""
@@ -64,18 +64,12 @@ class Alike:
         return Windows(values, times[0], self.lo[steps], self.hi[steps], starts, ends, Phases(times, frames))
 
     def pieces(self, groups: Rows, ctx: Context) -> Iterator[Piece]:
-        """All series. groups: intp[S], that of each series of the selection."""
-        for number, some, series, ids in self._parts(groups, ctx):
-            yield Piece(number, series, ids, *_cells(self.frames[number], some))
+        """All series and their values. groups: intp[S], that of each series of the selection."""
+        for part in self.parts(groups, ctx):
+            yield Piece(part.frame, part.series, part.ids, *_cells(self.frames[part.frame], part.some))
 
-    def steps(self, groups: Rows, ctx: Context) -> Iterator[Steps]:
-        """All series, of dense frames, by their steps."""
-        for number, some, series, ids in self._parts(groups, ctx):
-            frame = self.frames[number]
-            yield Steps(number, series, ids, frame.rows[series], *frame.steps(some))
-
-    def _parts(self, groups: Rows, ctx: Context) -> Iterator[tuple[int, slice | Rows, Rows, Rows]]:
-        """A frame's number, series of it, as what is quickest to select by and as intp[n], and groups."""
+    def parts(self, groups: Rows, ctx: Context) -> Iterator[Part]:
+        """All series."""
         for number, frame in enumerate(self.frames):
             ids = groups[frame.rows]
             order = np.arange(len(ids), dtype=np.intp)
@@ -85,9 +79,9 @@ class Alike:
             size = max(1, _CELLS // self.rows)
             for first in range(0, len(ids), size):
                 ctx.query.limits.check()
-                part = slice(first, first + size)
-                series = order[part]
-                yield number, part if is_sorted else series, series, ids[series]
+                some = slice(first, first + size)
+                series = order[some]
+                yield Part(number, series, ids[series], some if is_sorted else series)
 
     def pick(self, frame: int, series: Sequence[Rows]) -> Frame:
         """Some series of a frame, by position there, whole."""
@@ -102,6 +96,25 @@ def _cells(frame: Frame, series: slice | Rows) -> tuple[Values, Mask | None]:
         return frame.pick(series).values, None
     some = frame.gappy.pick(series).without_markers()
     return np.where(some.present, some.values(), np.nan), some.present
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Series of one frame in group order.
+
+    frame: its number.  series: intp[n], positions in it.  ids: intp[n], groups.  some: the positions as it is
+    quickest to select by them.
+    """
+
+    frame: int
+    series: Rows
+    ids: Rows
+    some: slice | Rows
+
+    def pick(self, which: Rows) -> Part:
+        """Some of the series, by increasing position here."""
+        series = self.series[which]
+        return Part(self.frame, series, self.ids[which], series)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,22 +142,6 @@ class Piece:
         if self.present is None:
             return np.ones((len(starts), self.values.shape[1]), dtype=np.bool_)
         return reduce_segments(np.logical_or, self.present, starts, np.bool_)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Steps:
-    """Series of one frame in group order, by how they go on.
-
-    frame, series, ids: as of a Piece.  rows: intp[n], which of the selection they are.
-    first: float64[n].  steps: float64[n, T - 1], how much each value is above the one before it.
-    """
-
-    frame: int
-    series: Rows
-    ids: Rows
-    rows: Rows
-    first: Values
-    steps: Values
 
 
 def starts_of(ids: Rows) -> Rows:

@@ -6,7 +6,7 @@ Which samples they are of, what was added up so far, and the way of series that 
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -82,10 +82,6 @@ class Source:
                 return None  # series that may come to clash: the usual way tells
         return cls(selection, labels, window_ends(inner, ctx), width, function, inner.span.start)
 
-    def part(self, steps: slice) -> Source:
-        """At some of the steps."""
-        return replace(self, ends=self.ends[steps])
-
     @property
     def least(self) -> int:
         """Samples a window needs."""
@@ -129,15 +125,8 @@ class Total:
     def count_held(self, rows: Rows, ids: Rows, held: Mask) -> None:
         """Counts series that have a value at the same steps. ids: intp[n], their groups.  held: bool[K]."""
         sizes = np.bincount(ids, minlength=len(self.counts)).astype(np.float64)
-        self.count(
-            rows, sizes[:, np.newaxis] * held, None if held.any() else np.zeros(len(rows), dtype=np.bool_)
-        )
-
-    def part(self, steps: slice) -> Total:
-        """At some of the steps: what is added to it is added to this."""
-        if self.lost is None:
-            self.lost = np.zeros(self.sums.shape)
-        return Total(self.sums[:, steps], self.counts[:, steps], self.lost[:, steps], self._seen)
+        seen = None if held.any() else np.zeros(len(rows), dtype=np.bool_)
+        self.count(rows, sizes[:, np.newaxis] * held, seen)
 
     def seen(self, groups: Rows) -> Mask:
         """bool[S], the series that have a value at some step."""

@@ -24,9 +24,9 @@ __all__ = [
     "idelta",
     "increase",
     "irate",
-    "of_sums",
     "rate",
     "reach",
+    "scaled_up",
     "resets",
     "stop_at_zero",
     "width_seconds",
@@ -89,14 +89,16 @@ def _of_single(w: Windows, *, counter: bool, per_second: bool) -> tuple[Values, 
     return result, None
 
 
-def of_sums(w: Windows, *, per_second: bool) -> Values:
-    """rate or increase of sums of counters, [G, K]: extrapolation is the same factor for each of them.
+def scaled_up(gained: Values, w: Windows, *, per_second: bool) -> Values:
+    """What was gained in each window, [S, K], extrapolated to its edges however near zero that is.
 
-    w: windows over sums of dense counters that never fall and are nowhere near zero (`clear_of_zero`).
     Of no meaning where a window has less than two samples.
     """
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        return _extrapolated(w, counter=False, per_second=per_second)[0]
+        edges = Edges.of(w)
+        factor = edges.factor(edges.to_start)
+        factor /= width_seconds(w) if per_second else 1.0
+        return w.scaled(gained, factor)
 
 
 def clear_of_zero(w: Windows) -> float:
