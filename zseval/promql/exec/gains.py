@@ -18,12 +18,15 @@ from zseval.promql.exec.context import Context
 from zseval.promql.exec.pieces import Alike, Part, Places, starts_of
 from zseval.promql.exec.totals import Total
 from zseval.promql.kernels import counters
-from zseval.promql.kernels.increases import Others, increases
+from zseval.promql.kernels.increases import Others, increases, stopped_at_zero
 from zseval.promql.kernels.sums import HUGEST, between, split, split_points
 from zseval.promql.kernels.windows import Windows
 from zseval.tsdb.frame import Frame
 
 __all__ = ["Gains"]
+
+_BEGINNING = 8
+"""In this part of the rows a counter that begins near zero may come clear of it."""
 
 _MOST = 2
 """Windows by themselves are at most one in so many; beyond, the usual way costs less."""
@@ -71,32 +74,67 @@ class Gains:
         clear_of = counters.clear_of_zero(nothing)
         for part in kind.parts(groups, ctx):
             frame = kind.frames[part.frame]
-            rest = self._add_clear(part, frame, clear_of)
+            with np.errstate(invalid="ignore", over="ignore"):
+                rest = self._add_rising(part, *frame.steps(part.some), clear_of)
             if len(rest.series):
                 self._add_others(rest, frame.pick(rest.series).values)
         if self._sums:
             self._add_sums()
         return [kind.pick(*each) for each in self._odd.items()]
 
-    def _add_clear(self, part: Part, frame: Frame, clear_of: float) -> Part:
-        """Adds series all of whose windows are alike; returns the others."""
-        with np.errstate(invalid="ignore", over="ignore"):
-            first, steps = frame.steps(part.some)
-            largest = steps.max(axis=1, initial=0.0)
-            # A NaN is none of that.
-            is_clear = (
-                (steps.min(axis=1, initial=0.0) >= 0)
-                & (largest <= HUGEST)
-                & (first >= clear_of * largest)
-                & (first <= HUGEST)
-            )
+    def _add_rising(self, part: Part, first: Values, steps: Values, clear_of: float) -> Part:
+        """Adds counters that never fall and are clear of zero from the start on, or soon; returns the others.
+
+        first: float64[n], their first values.  steps: float64[n, T - 1].
+        """
+        largest = steps.max(axis=1, initial=0.0)
+        least = clear_of * largest
+        # A NaN is none of that.
+        rises = (steps.min(axis=1, initial=0.0) >= 0) & (largest <= HUGEST) & (first <= HUGEST)
+        is_clear = rises & (first >= least)
         if is_clear.all():
             self._add_steps(part, steps)
             return part.pick(np.zeros(0, dtype=np.intp))
         chosen = np.flatnonzero(is_clear)
         if len(chosen):
             self._add_steps(part.pick(chosen), steps[chosen])
+        near = np.flatnonzero(rises & ~is_clear)
+        soon = first[near] + steps[near, : self._kind.rows // _BEGINNING].sum(axis=1) >= least[near]
+        near = near[soon]
+        if len(near):
+            self._add_near_zero(part.pick(near), first[near], steps[near], least[near])
+            rises[near], is_clear[near] = False, True
         return part.pick(np.flatnonzero(~is_clear))
+
+    def _add_near_zero(self, part: Part, first: Values, steps: Values, least: Values) -> None:
+        """Adds counters that are worth `least` soon: only windows that begin before may reach to zero."""
+        kind = self._kind
+        rows = kind.rows // _BEGINNING + 1
+        begins = np.empty((len(first), rows))
+        begins[:, 0] = first
+        np.cumsum(steps[:, : rows - 1], axis=1, out=begins[:, 1:])
+        begins[:, 1:] += first[:, np.newaxis]
+        below = int(
+            np.count_nonzero(begins < least[:, np.newaxis], axis=1).max()
+        )  # rows, all at the beginning
+        early = int(np.searchsorted(kind.lo, below))  # steps whose windows begin in one of them
+        reach = int(kind.hi[:early].max(initial=1))
+        values = np.empty((len(first), reach))
+        values[:, 0] = first
+        np.cumsum(steps[:, : reach - 1], axis=1, out=values[:, 1:])
+        values[:, 1:] += first[:, np.newaxis]
+        ends = kind.source.ends[:early]
+        windows = Windows(
+            values,
+            kind.times[part.frame][:reach],
+            kind.lo[:early],
+            kind.hi[:early],
+            ends - np.int64(kind.source.width),
+            ends,
+        )
+        rows_of = self._add_steps(part, steps)
+        others = stopped_at_zero(windows, per_second=self._per_second)
+        self._apart.add(rows_of[others.series], others)
 
     def _add_others(self, part: Part, values: Values) -> None:
         kind = self._kind

@@ -17,7 +17,7 @@ from zseval.promql.kernels.counters import Edges, width_seconds
 from zseval.promql.kernels.sums import HUGEST
 from zseval.promql.kernels.windows import Windows, places, take
 
-__all__ = ["Increases", "Others", "increases"]
+__all__ = ["Increases", "Others", "increases", "stopped_at_zero"]
 
 _EXACT = 2.0**53
 """Whole numbers add up exactly below."""
@@ -64,8 +64,12 @@ def increases(w: Windows, *, per_second: bool) -> Increases:
         steps = values[:, 1:] - values[:, :-1]
         fell = np.flatnonzero(steps.min(axis=1, initial=0.0) < 0)
         lost = _take_up(fell, values, steps, odd) if len(fell) else None
-        others = _others(w, lost, odd, per_second=per_second)
-    return Increases(steps, odd, others)
+    return Increases(steps, odd, _stopped(w, lost, odd, per_second=per_second))
+
+
+def stopped_at_zero(w: Windows, *, per_second: bool) -> Others:
+    """The windows of counters that never fall where extrapolation reaches zero. w: dense, of one source."""
+    return _stopped(w, None, np.zeros(len(w.values), dtype=np.bool_), per_second=per_second)
 
 
 def _take_up(fell: Rows, values: Values, steps: Values, odd: Mask) -> _Lost:
@@ -86,19 +90,20 @@ def _take_up(fell: Rows, values: Values, steps: Values, odd: Mask) -> _Lost:
     return _Lost(of, lost)
 
 
-def _others(w: Windows, lost: _Lost | None, odd: Mask, *, per_second: bool) -> Others:
+def _stopped(w: Windows, lost: _Lost | None, odd: Mask, *, per_second: bool) -> Others:
     """odd: series to leave out."""
-    last, start = w.hi - 1, w.first()
-    gained = w.last() - start
-    if lost is not None:
-        gained[lost.of >= 0] += take(lost.before, last) - take(lost.before, w.lo)
-    edges = Edges.of(w)
-    near_zero = start * (edges.sampled / edges.to_start * (1 - 1e-9)) < gained
-    near_zero &= w.counts >= 2
-    near_zero[odd] = False
-    series, step = places(near_zero)
-    first, gain = start[series, step], gained[series, step]
-    sampled, to_start = edges.sampled[step], edges.to_start[step]
-    to_zero = np.where((gain > 0) & (first >= 0), sampled * (first / gain), to_start)
-    factor = (sampled + np.minimum(to_zero, to_start) + edges.to_end[step]) / sampled
-    return Others(series, step, gain, gain * (factor / (width_seconds(w) if per_second else 1.0)))
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        last, start = w.hi - 1, w.first()
+        gained = w.last() - start
+        if lost is not None:
+            gained[lost.of >= 0] += take(lost.before, last) - take(lost.before, w.lo)
+        edges = Edges.of(w)
+        near_zero = start * (edges.sampled / edges.to_start * (1 - 1e-9)) < gained
+        near_zero &= w.counts >= 2
+        near_zero[odd] = False
+        series, step = places(near_zero)
+        first, gain = start[series, step], gained[series, step]
+        sampled, to_start = edges.sampled[step], edges.to_start[step]
+        to_zero = np.where((gain > 0) & (first >= 0), sampled * (first / gain), to_start)
+        factor = (sampled + np.minimum(to_zero, to_start) + edges.to_end[step]) / sampled
+        return Others(series, step, gain, gain * (factor / (width_seconds(w) if per_second else 1.0)))
