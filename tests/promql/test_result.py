@@ -15,6 +15,7 @@ from zseval.model.arrays import Mask, Values
 from zseval.model.labels import Labels
 from zseval.model.labelsets import LabelSets
 from zseval.model.number import format_sample
+from zseval.promql import result as result_module
 from zseval.promql.result import Result, render_values
 from zseval.promql.syntax.ast import ValueType
 
@@ -124,3 +125,19 @@ def test_a_long_vector_is_written_as_a_short_one_is(missing: int) -> None:
     sets = LabelSets.of(labels)
     result = Result(ValueType.VECTOR, sets, np.array([1500]), np.arange(150.0)[:, np.newaxis])
     assert json.loads(result.to_json_bytes()) == result.to_json()
+
+
+@pytest.mark.parametrize("rows", [[0, 1, 2, 3], [1, 0, 3, 2], [0, 0, 1], [1, 1], [2, 0], [3]])
+def test_parts_of_a_matrix_that_are_written_in_different_ways_join(
+    rows: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small values with spaces after them, others without, and series with gaps, a series at a time."""
+    kinds = np.array([[1.0, 2.5, 3.0], [0.1 + 0.2, -4.0, 1e300], [7.0, 8.0, 9.0], [10.0, 100.25, 0.0]])
+    present = np.ones((len(rows), 3), dtype=np.bool_)
+    present[[row == 2 for row in rows], 1] = False
+    monkeypatch.setattr(result_module, "_POINTS_AT_ONCE", 3)
+    monkeypatch.setattr(result_module, "_WOVEN_FROM", 0)
+    labels = LabelSets.of([Labels({"n": str(n)}) for n in range(len(rows))])
+    times = np.array([1_700_000_000_000, 1_700_000_015_000, 1_700_000_030_000])
+    made = Result(ValueType.MATRIX, labels, times, kinds[rows], present)
+    assert json.loads(made.to_json_bytes()) == json.loads(json.dumps(made.to_json()))

@@ -14,7 +14,7 @@ from zseval.model.histogram import Histogram
 from zseval.model.labels import Labels
 from zseval.model.labelsets import LabelSets
 from zseval.model.number import format_f, format_sample
-from zseval.promql.kernels.weave import Heads, weave
+from zseval.promql.kernels.weave import Heads, weave, weave_even
 from zseval.promql.statistics import Statistics
 from zseval.promql.syntax.ast import ValueType
 
@@ -23,7 +23,8 @@ __all__ = ["Result", "render_values"]
 # Between these orjson writes plain decimals as Go does; outside it uses exponents of its own.
 _PLAIN_FROM, _PLAIN_BELOW = 1e-5, 1e16
 _INTEGERS_BELOW = 2.0**53
-_LAST_END = b'"],'  # of the point before
+_END = b'"]'  # of a point
+_LAST_END = _END + b","  # of the point before
 _POINTS_AT_ONCE = 1 << 14  # rendered together: some hundred kilobytes of text, made and used while in cache
 _WOVEN_FROM = 500  # points; fewer are written one by one sooner than numpy has laid them out
 
@@ -183,22 +184,34 @@ class Result:
         is_shared = self.times.ndim == 1
         shared = _time_heads(self.times) if is_shared else []
         woven = Heads.of(shared) if is_shared and steps * len(self) >= _WOVEN_FROM else None
+        is_closed = True  # the last point so far
         for first in range(0, len(metrics), rows_at_once):
             part = slice(first, first + rows_at_once)
             values = self.values[part]
             present = None if self.present is None else self.present[part]
             if present is not None and present.all():
                 present = None
-            leads = [b'"]]},{"metric":%s,"values":[' % metric for metric in metrics[part]]
+            leads = [b']},{"metric":%s,"values":[' % metric for metric in metrics[part]]
             if not first:
-                leads[0] = leads[0][len(b'"]]},') :]
-            text = None if woven is None else weave(values, present, woven, leads, len(_LAST_END))
+                leads[0] = leads[0][len(b"]},") :]
+            text = None
+            if woven is not None and present is None:
+                text = weave_even(values, woven, leads, len(_LAST_END))
+            if text is not None:
+                yield b"" if is_closed else _END
+                is_closed = True
+                yield text
+                continue
+            leads = [lead if is_closed and not row else _END + lead for row, lead in enumerate(leads)]
+            is_closed = False
+            if woven is not None:
+                text = weave(values, present, woven, leads, len(_LAST_END))
             if text is not None:
                 yield text
             else:
                 heads = repeat(shared) if is_shared else map(_time_heads, self.times[part])
                 yield _joined_points(values, present, heads, leads)
-        yield b'"]]}' if len(metrics) else b""
+        yield (b"" if is_closed else _END) + b"]}" if len(metrics) else b""
 
 
 def _joined_points(

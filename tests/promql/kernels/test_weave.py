@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from zseval.model.arrays import Mask, Values
 from zseval.model.number import format_sample
-from zseval.promql.kernels.weave import Heads, weave
+from zseval.promql.kernels.weave import Heads, weave, weave_even
 
 _DECIMALS = st.builds(
     lambda whole, places: whole / 10**places, st.integers(-(10**7), 10**7), st.integers(0, 4)
@@ -97,3 +97,34 @@ def test_nothing_is_written_outside_the_text() -> None:
         bytes(found)
         == b"lead3456789abcdef00123456789abcdef123456.789lead3456789abcdef1e-3000123456789abcdef5"
     )
+
+
+@given(st.data(), st.integers(0, 3))
+def test_small_values_are_written_with_spaces_after_them(data: st.DataObject, decimals: int) -> None:
+    series, steps = data.draw(st.tuples(st.integers(1, 6), st.integers(1, 9)))
+    largest = data.draw(st.sampled_from([0, 9, 120, 16_000, 20_000]))
+    whole = data.draw(hnp.arrays(np.int64, (series, steps), elements=st.integers(0, largest)))
+    values = whole / 10.0**decimals
+    heads = [b'"],[%d,"' % column for column in range(100, 100 + steps)]
+    leads = data.draw(
+        st.lists(st.binary(max_size=40).map(lambda x: x.hex().encode()), min_size=series, max_size=series)
+    )
+    found = weave_even(values, Heads.of(heads), leads, 3)
+    assert (found is None) == (whole.max() >= 1 << 14)
+    if found is not None:
+        text = bytes(found)
+        assert len(text) % series == 0
+        for row, lead in enumerate(leads):
+            own = text[row * len(text) // series : (row + 1) * len(text) // series]
+            assert own.startswith(lead)
+            points = b",".join(
+                b'[%d,"%s"]' % (100 + column, format_sample(float(values[row, column])).encode())
+                for column in range(steps)
+            )
+            assert own[len(lead) :].replace(b" ", b"") == points
+
+
+@pytest.mark.parametrize("odd", [-1.0, -0.0, math.nan, math.inf, 1e-4, 20_000.0])
+def test_other_values_are_not_written_so(odd: float) -> None:
+    values = np.array([[1.0, odd]])
+    assert weave_even(values, Heads.of([b'"],[1700000000,"'] * 2), [b"lead"], 3) is None

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from zseval.model.arrays import Mask, Rows, Values
 from zseval.model.number import format_sample
 
-__all__ = ["Bytes", "Cells", "Stroke", "Texts", "texts_of"]
+__all__ = ["Bytes", "Cells", "Stroke", "Texts", "even_cells", "texts_of"]
 
 Bytes: TypeAlias = NDArray[np.uint8]
 Cells: TypeAlias = NDArray[np.void]
@@ -124,6 +124,35 @@ def _table(decimals: int) -> Texts:
     text = stroke.cells.tobytes() + bytes(width)
     starts = np.arange(_TABLED) * width + stroke.skip
     return Texts(made.lengths, (_cut(np.frombuffer(text, dtype=np.uint8), starts, None, width),))
+
+
+def even_cells(values: Values, end: bytes) -> Cells | None:
+    """The texts of float64[N], N above 0, each with `end` after it and spaces up to one width; void[N].
+
+    Of small numbers of few decimals and no sign; None for others. Half the work of `texts_of`.
+    """
+    if not values.max() < _TABLED or np.signbit(values).any():  # not so where there is a NaN
+        return None
+    scaled = _scaled(values)
+    if scaled is None:
+        return None
+    whole, decimals = scaled
+    largest = int(whole.max())
+    if decimals > _TABLED_DECIMALS or largest >= _TABLED:
+        return None
+    table = _ended_table(decimals, end)
+    longest = len(str(largest // 10**decimals)) + (decimals + 1 if decimals else 0) + len(end)
+    cells: Cells = np.ndarray((_TABLED,), f"V{longest}", table.data, 0, (table.itemsize,))
+    return cells[whole.astype(np.intp)]
+
+
+@lru_cache
+def _ended_table(decimals: int, end: bytes) -> Cells:
+    """void[_TABLED]: the texts of the table, each with an end and as many spaces as the longest leaves."""
+    made = _table(decimals)
+    cells, width = made.strokes[0].cells, int(made.lengths.max()) + len(end)
+    texts = [cell.tobytes()[:length] for cell, length in zip(cells, made.lengths.tolist(), strict=True)]
+    return np.frombuffer(b"".join([(text + end).ljust(width) for text in texts]), dtype=f"V{width}")
 
 
 def _with_signs(texts: Texts, negative: Mask) -> Texts:

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from zseval.model.arrays import Mask, Rows, Values
-from zseval.promql.kernels.texts import Bytes, Cells, Texts, texts_of
+from zseval.promql.kernels.texts import Bytes, Cells, Texts, even_cells, texts_of
 
-__all__ = ["Heads", "weave"]
+__all__ = ["Heads", "weave", "weave_even"]
 
 _MARGIN = 32  # bytes that a cell may reach beyond the first and last text
 _MINUS = ord("-")
+_SPACE = ord(" ")
+_MOST_SPACES = 128  # after the lead of a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,41 @@ def weave(
     for lead, first in zip(leads, (places[firsts] + (over - _MARGIN)).tolist(), strict=True):
         text[first - len(lead) : first] = lead
     return text
+
+
+def weave_even(values: Values, heads: Heads, leads: Sequence[bytes], over: int) -> memoryview | None:
+    """Each value of float64[S, K] after the head of its column, closed, and with spaces after it up to one
+    width: where each goes needs no looking then, and it takes half the time. To JSON spaces mean nothing.
+
+    leads: S texts, each written before a row; spaces follow those that are shorter than others.
+    over: bytes that close a value, which heads begin with, and one after them.
+    None where values are not as `even_cells` wants them, or widths too different.
+    """
+    widths = np.fromiter(map(len, leads), dtype=np.intp, count=len(leads))
+    lead = int(widths.max())
+    if len(heads.kinds) > 1 or lead - int(widths.min()) > _MOST_SPACES:
+        return None
+    series, steps = values.shape
+    end = heads.cells[0, : over - 1].tobytes()
+    cells = even_cells(np.ascontiguousarray(values).reshape(-1), end)
+    if cells is None:
+        return None
+    head = heads.kinds[0][0] - len(end)
+    each = head + cells.itemsize
+    row = lead + steps * each
+    out = np.empty(series * row, dtype=np.uint8)
+    own: Cells = np.ndarray((steps,), f"V{head}", heads.cells.data, len(end), (heads.cells.strides[0],))
+    _grid(out, (series, steps), head, lead, (row, each))[...] = own
+    _grid(out, (series, steps), cells.itemsize, lead + head, (row, each))[...] = cells.reshape(series, steps)
+    before = np.frombuffer(b"".join([text.ljust(lead) for text in leads]), dtype=np.uint8)
+    out.reshape(series, row)[:, :lead] = before.reshape(series, lead)
+    out.reshape(series, row)[:, lead] = _SPACE  # for the comma of the first value
+    return out.data
+
+
+def _grid(out: Bytes, shape: tuple[int, int], width: int, offset: int, strides: tuple[int, int]) -> Cells:
+    """void[shape]: cells of out; a view."""
+    return np.ndarray(shape, f"V{width}", out.data, offset, strides)
 
 
 def _widths(heads: Heads, columns: Rows | None, series: int) -> Rows | int:
