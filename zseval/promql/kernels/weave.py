@@ -98,7 +98,7 @@ def weave_even(values: Values, heads: Heads, leads: Sequence[bytes], over: int) 
     """
     widths = np.fromiter(map(len, leads), dtype=np.intp, count=len(leads))
     lead = int(widths.max())
-    if len(heads.kinds) > 1 or lead - int(widths.min()) > _MOST_SPACES:
+    if len(heads.kinds) != 1 or lead - int(widths.min()) > _MOST_SPACES:
         return None
     series, steps = values.shape
     end = heads.cells[0, : over - 1].tobytes()
