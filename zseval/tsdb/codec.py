@@ -115,26 +115,34 @@ class Columns:
         Returns the first and the last of them, float64[n]; no cell may be empty.
         """
         forms, slots = self.forms[columns], self.slots[columns]
-        first, last = np.empty(len(columns)), np.empty(len(columns))
-        left = np.ones(len(columns), dtype=np.bool_)
-        for form in _STEP_FORMS & self.groups.keys():
-            mine = forms == form
-            where = mine.nonzero()[0]
-            if self.groups[form].is_scaled or not len(where):
-                continue  # of decimals the difference is that of what they round to
-            left &= ~mine
-            part = out if len(where) == len(columns) else np.empty((len(where), out.shape[1]))
-            first[where], last[where] = read_steps(self.groups[form], Form(form), slots[where], lo, hi, part)
-            if part is not out:
-                out[where] = part
-        where = left.nonzero()[0]
-        if len(where):
-            values = np.empty((len(where), hi - lo), dtype=np.float64)
-            self.decode(columns[where], lo, hi, values)
+        kinds = np.bincount(forms, minlength=1)
+        main = int(kinds.argmax())
+        if not len(columns):
+            return np.empty(0), np.empty(0)
+        if kinds[main] == len(columns):
+            return self._steps(main, slots, lo, hi, out)
+        # Most are of one form: as if all were, and the others are written over.
+        first, last = self._steps(main, np.where(forms == main, slots, 0), lo, hi, out)
+        first, last = first.copy(), last.copy()
+        kinds[main] = 0
+        for form in kinds.nonzero()[0].tolist():
+            where = (forms == form).nonzero()[0]
             part = np.empty((len(where), out.shape[1]))
-            first[where], last[where] = steps_of(values, part)
+            first[where], last[where] = self._steps(form, slots[where], lo, hi, part)
             out[where] = part
         return first, last
+
+    def _steps(self, form: int, slots: Ids, lo: int, hi: int, out: Values) -> tuple[Values, Values]:
+        """The same of columns of one form."""
+        group = self.groups[form]
+        if form in _STEP_FORMS and not group.is_scaled:
+            return read_steps(group, Form(form), slots, lo, hi, out)
+        values = np.empty(
+            (len(slots), hi - lo), dtype=np.float64
+        )  # the difference is that of what is rounded
+        decoder, bits = DECODERS[form]
+        decoder(group, slots, bits, lo, hi, values)
+        return steps_of(values, out)
 
     def decode_all(self) -> Values:
         """All of it: float64[S, R], fresh."""
