@@ -162,6 +162,7 @@ def sums_of_few_cells() -> Iterator[None]:
         patch.setattr(merged, "_FEWER", 1)
         patch.setattr(counted, "WORTHWHILE", 1)
         patch.setattr(pieces, "_CELLS", 4 * ROWS)
+        patch.setattr(pieces, "_HELD", 7 * ROWS)
         yield
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zseval.model.arrays import Values
+from zseval.model.arrays import Rows, Values
 from zseval.model.labels import Labels
 from zseval.model.staleness import STALE_NAN
 from zseval.promql.engine import Engine
@@ -101,6 +102,8 @@ def _usual(_node: Aggregate, _ctx: Context) -> Vector | None:
 def few_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LEAST_CELLS", 0)
     monkeypatch.setattr(pieces, "_CELLS", 5 * ROWS)
+    monkeypatch.setattr(pieces, "_HELD", 9 * ROWS)
+    monkeypatch.setattr(module, "_FEWER", 1)
 
 
 def _both(db: TSDB, expr: str) -> tuple[list[float], list[float], bytes, bytes]:
@@ -170,3 +173,19 @@ def test_a_small_slope_beside_a_large_jump_is_not_lost() -> None:
     found = Engine(db).range("sum(deriv(x[2m]))", 600, 800, 15)
     ((_, _, values),) = found.series()
     assert values == pytest.approx(1e-6 / 15, rel=1e-9)
+
+
+@pytest.mark.parametrize("expr", [*EXTREMES, *SUMS])
+def test_what_is_held_of_many_groups_is_bounded(expr: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many groups there are, no more series are taken together than `_HELD` allows."""
+    series: list[int] = []
+    parts = pieces.Alike.parts
+
+    def watched(self: pieces.Alike, groups: Rows, ctx: Context) -> Iterator[pieces.Part]:
+        series.append(self.series * max(self.rows, len(self.source.ends)))
+        return parts(self, groups, ctx)
+
+    monkeypatch.setattr(pieces.Alike, "parts", watched)
+    Engine(_store(3, ["floats", "counter"], holes=False)).range(expr, 300, 900, 15)
+    assert sum(series) > 9 * ROWS
+    assert max(series) <= 9 * ROWS

@@ -43,7 +43,7 @@ _FUNCTIONS = {
 """By operator; sums are also taken of selectors."""
 
 _FEWER = 4
-"""So many series a group there must be on average."""
+"""So many series a group of each source there must be on average."""
 
 
 def merged(node: Aggregate, ctx: Context) -> Vector | None:
@@ -55,15 +55,17 @@ def merged(node: Aggregate, ctx: Context) -> Vector | None:
     if source is None or (source.function is None and functions is not _LINEAR):
         return None
     groups = row_groups(source.labels, node.grouping, node.without, ctx.query)
-    if groups.count * _FEWER > len(source.labels):
-        return None
     total = Total.of(groups.count, ctx.steps.count)
     result = _result(node.op, source, total)
     some: list[Frame] = []
     rest: list[Frame] = []
     for frame in source.selection.frames:
         (some if len(frame.rows) >= WORTHWHILE and result.takes(frame) else rest).append(frame)
-    if not some:
+    size, kept = 0, 0
+    for frame in some:
+        size += len(frame.rows)
+        kept += int(np.count_nonzero(np.bincount(groups.ids[frame.rows])))
+    if not size or kept * _FEWER > size:
         return None
     for kind in alike_of(some, source):
         left = result.add(kind, groups.ids, ctx)

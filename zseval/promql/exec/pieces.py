@@ -20,31 +20,61 @@ __all__ = ["Alike", "Part", "Piece", "Places", "alike_of", "starts_of"]
 _CELLS = 1 << 16
 """Cells taken at a time: 0.5 MB an array, so that what is in between stays in the cache."""
 
+_HELD = 1 << 21
+"""Cells of the series that are held together, if every one of them were a group: 16 MB an array."""
+
 
 def alike_of(frames: Iterable[Frame], source: Source) -> list[Alike]:
-    """Frames whose series share their times, perhaps with gaps, by the rows that their windows have."""
+    """Frames whose series share their times, perhaps with gaps, by the rows that their windows have.
+
+    Not more of them together than what is made of them may take.
+    """
     found: dict[tuple[int, bytes, bytes], Alike] = {}
+    full: list[Alike] = []
     near = RangeVector(source.labels, (), source.ends, source.width)
     for whole in frames:
         frame = trimmed(whole, near)
         times = frame.times if frame.gappy is None else frame.gappy.times
         if len(times):
             lo, hi = window_bounds(times, source.ends, source.width)
-            kind = found.setdefault((len(times), lo.tobytes(), hi.tobytes()), Alike(source, lo, hi))
-            kind.frames.append(frame)
-            kind.times.append(times)
-    return list(found.values())
+            key = len(times), lo.tobytes(), hi.tobytes()
+            most = max(1, _HELD // max(len(times), len(source.ends)))
+            for part in _split(frame, most):
+                kind = found.setdefault(key, Alike(source, lo, hi))
+                if kind.series and kind.series + len(part.rows) > most:
+                    full.append(kind)
+                    kind = found[key] = Alike(source, lo, hi)
+                kind.add(part, times)
+    return [*full, *found.values()]
+
+
+def _split(frame: Frame, most: int) -> Iterator[Frame]:
+    """The frame in parts of at most so many series."""
+    if len(frame.rows) <= most:
+        yield frame
+        return
+    for first in range(0, len(frame.rows), most):
+        yield frame.pick(np.arange(first, min(first + most, len(frame.rows)), dtype=np.intp))
 
 
 @dataclass(slots=True, eq=False)
 class Alike:
-    """Frames whose windows have the same rows, lo:hi, intp[K].  times: int64[T] of each frame, ms."""
+    """Frames whose windows have the same rows, lo:hi, intp[K].  times: int64[T] of each frame, ms.
+
+    series: how many they have together.
+    """
 
     source: Source
     lo: Rows
     hi: Rows
     frames: list[Frame] = field(default_factory=list)
     times: list[Times] = field(default_factory=list)
+    series: int = 0
+
+    def add(self, frame: Frame, times: Times) -> None:
+        self.frames.append(frame)
+        self.times.append(times)
+        self.series += len(frame.rows)
 
     @property
     def rows(self) -> int:
