@@ -103,7 +103,7 @@ class Gains:
         near = near[soon]
         if len(near):
             self._add_near_zero(part.pick(near), first[near], steps[near], least[near])
-            rises[near], is_clear[near] = False, True
+            is_clear[near] = True
         return part.pick(np.flatnonzero(~is_clear))
 
     def _add_near_zero(self, part: Part, first: Values, steps: Values, least: Values) -> None:

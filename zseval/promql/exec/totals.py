@@ -92,7 +92,7 @@ class Source:
 class Total:
     """What was added up so far: sums with what rounding lost, and counts, float64[G, K].
 
-    seen_rows: of the series that went the usual way, which have a value at some step.
+    lost: None while nothing is.
     """
 
     sums: Values
