@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -51,6 +53,28 @@ def test_memory_that_was_freed_is_given_back() -> None:
     give_back_memory()
     assert held - _resident_bytes() > 50 << 20
     assert len(kept) == 16
+
+
+def test_memory_that_is_kept_serves_the_next_array() -> None:
+    code = """
+import resource, sys
+import numpy as np
+from zseval.node.process import keep_freed_memory
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        np.ones(1 << 20), np.ones(1 << 20), np.ones(1 << 20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+print(faults())
+"""
+    by_itself, kept = (
+        int(subprocess.run([sys.executable, "-c", code, how], check=True, capture_output=True).stdout)
+        for how in ("by itself", "kept")
+    )
+    assert kept < 100 < by_itself
 
 
 def _resident_bytes() -> int:

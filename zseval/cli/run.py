@@ -19,6 +19,7 @@ from zseval.cli.logs import set_up_logging
 from zseval.errors import ConfigError
 from zseval.model.duration import DurationError, parse_duration
 from zseval.node.options import DEFAULT_TARGET, NODE_FEATURES, NodeOptions
+from zseval.node.process import keep_freed_memory
 from zseval.node.snapshot import Transition
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ def own_process() -> None:
     """For a process that only serves; before anything is started. `settle` follows, once it is ready."""
     gc.disable()  # hundreds of modules are about to be imported, and nothing of that is garbage
     sys.setswitchinterval(_SWITCH_S)
+    keep_freed_memory()
 
 
 def settle() -> None:
