@@ -22,6 +22,8 @@ __all__ = ["Result", "render_values"]
 
 # Between these orjson writes plain decimals as Go does; outside it uses exponents of its own.
 _PLAIN_FROM, _PLAIN_BELOW = 1e-5, 1e16
+_REPR_FROM = 1e-4  # below it Python writes an exponent
+_ONE_BY_ONE = 48  # so few values are written sooner one after the other
 _INTEGERS_BELOW = 2.0**53
 _END = b'"]'  # of a point
 _LAST_END = _END + b","  # of the point before
@@ -267,10 +269,10 @@ def render_values(values: Values) -> list[bytes]:
     """float64[n] as Prometheus writes samples.
 
     orjson writes the shortest digits of the whole array at once, fastest where all are integers; what it
-    writes in another layout (exponents, infinities, NaN) is done one by one.
+    writes in another layout (exponents, infinities, NaN) is done one by one. So are a few values.
     """
-    if len(values) == 0:
-        return []
+    if len(values) <= _ONE_BY_ONE:
+        return [_value_text(value) for value in values.tolist()]
     values = np.ascontiguousarray(values)
     magnitude = np.abs(values)
     tame = bool(magnitude.max() < _INTEGERS_BELOW)  # not so where there is a NaN
@@ -288,6 +290,12 @@ def render_values(values: Values) -> list[bytes]:
 
 
 _NO_INTEGERS = np.zeros(0, dtype=np.int64)
+
+
+def _value_text(value: float) -> bytes:
+    if _REPR_FROM <= abs(value) < _PLAIN_BELOW or value == 0:
+        return repr(value).removesuffix(".0").encode()
+    return format_sample(value).encode()
 
 
 def _time_text(time_ms: int) -> bytes:

@@ -78,6 +78,11 @@ class Cohort:
     @classmethod
     def joined(cls, parts: Sequence[Recent]) -> Cohort:
         """parts: with equally many rows, at least one part."""
+        if len(parts) == 1:
+            located, times = parts[0].located, parts[0].times
+            made = cls(located.rows, np.zeros(len(located.rows), dtype=np.intp), times[np.newaxis])
+            made._parts = parts
+            return made
         rows = [part.located.rows for part in parts]
         of = np.repeat(np.arange(len(parts), dtype=np.intp), [len(some) for some in rows])
         times = np.concatenate([part.times for part in parts]).reshape(len(parts), -1)
@@ -166,9 +171,12 @@ def order_of(rows: Rows) -> Rows:
     return np.argsort(rows)
 
 
-def cohorts(parts: Sequence[Recent]) -> tuple[Cohort, ...]:
-    """Those with equally many rows together; those without any left out."""
+def cohorts(parts: Sequence[Recent], span: tuple[int, int]) -> tuple[Cohort, ...]:
+    """Those with equally many rows together; those without any left out. span: as that of a Cohort."""
     by_length: dict[int, list[Recent]] = {}
     for part in parts:
         by_length.setdefault(len(part.times), []).append(part)
-    return tuple(Cohort.joined(alike) for length, alike in by_length.items() if length)
+    found = tuple(Cohort.joined(alike) for length, alike in by_length.items() if length)
+    for cohort in found:
+        cohort.span = span
+    return found

@@ -363,8 +363,9 @@ class TSDB:
             sources = [table.read(resolved.locate, start_ms, end_ms) for table in tables]
             sources.append(self._held.irregular.read(resolved.locate, resolved.ids, start_ms, end_ms))
         used = [source for source in sources if source.pieces or source.loose]
-        frames = gather(used, len(resolved.ids))
-        return Selection(resolved.ids, epoch, resolved.labels, frames, histograms, cohorts=cohorts(recent))
+        frames = gather(used, len(resolved.ids)) if used else ()
+        newest = cohorts(recent, (start_ms, end_ms))
+        return Selection(resolved.ids, epoch, resolved.labels, frames, histograms, cohorts=newest)
 
     def start_times(
         self, matchers: Sequence[Matcher], start_ms: int, end_ms: int

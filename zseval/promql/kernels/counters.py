@@ -32,6 +32,9 @@ __all__ = [
     "width_seconds",
 ]
 
+_ONE_BY_ONE = 16
+"""Sources that are gone through one by one sooner than as arrays."""
+
 CLOSE = 1.1
 """A window's edge is reached by extrapolation if it is nearer than this many average distances."""
 
@@ -77,16 +80,43 @@ def _of_single(w: Windows, *, counter: bool, per_second: bool) -> tuple[Values, 
     gained = values[:, -1:] - first
     if counter and not w.rising:
         add_lost(gained, w)
-    edges = Edges(times[:, :1], times[:, -1:], w.starts, w.ends, rows)
     seconds = width_seconds(w) if per_second else 1.0
-    factor = edges.factor(edges.to_start)
-    factor /= seconds
+    factor, edge = _single_factors(w, times, rows, seconds)
     result: Values = gained * (factor if len(factor) == 1 else factor[of])
-    if counter:
-        edge = edges.sampled / edges.to_start * (1 - 1e-9)
-        if (first * (edge if len(edge) == 1 else edge[of]) < gained).any():
-            stop_at_zero(result, gained, w, edges, seconds, None)
+    if counter and (first * (edge if len(edge) == 1 else edge[of]) < gained).any():
+        edges = Edges(times[:, :1], times[:, -1:], w.starts, w.ends, rows)
+        stop_at_zero(result, gained, w, edges, seconds, None)
     return result, None
+
+
+def _single_factors(w: Windows, times: Times, rows: int, seconds: float) -> tuple[Values, Values]:
+    """For each source, float64[P, 1]: what the gain of its series is multiplied with, and how many times its
+    first value a counter gains where extrapolation just reaches zero.
+    """
+    if len(times) > _ONE_BY_ONE:
+        edges = Edges(times[:, :1], times[:, -1:], w.starts, w.ends, rows)
+        factors = edges.factor(edges.to_start)
+        factors /= seconds
+        return factors, edges.sampled / edges.to_start * (1 - 1e-9)
+    begin, end = int(w.starts[0]), int(w.ends[0])
+    edges_of = zip(times[:, 0].tolist(), times[:, -1].tolist(), strict=True)
+    both = np.array([_factors_of(first, last, begin, end, rows, seconds) for first, last in edges_of])
+    return both[:, :1], both[:, 1:]
+
+
+def _factors_of(
+    first: int, last: int, begin: int, end: int, rows: int, seconds: float
+) -> tuple[float, float]:
+    """Both of one source, as `Edges` computes them: an array of one number costs as much as of thousands."""
+    sampled = (last - first) / 1000.0
+    average = sampled / (rows - 1)
+    to_start, to_end = (first - begin) / 1000.0, (end - last) / 1000.0
+    if to_start >= average * CLOSE:
+        to_start = average / 2
+    if to_end >= average * CLOSE:
+        to_end = average / 2
+    edge = sampled / to_start * (1 - 1e-9) if to_start else np.inf
+    return (sampled + to_start + to_end) / sampled / seconds, edge
 
 
 def scaled_up(gained: Values, w: Windows, *, per_second: bool) -> Values:
@@ -187,6 +217,8 @@ def add_lost(gained: Values, w: Windows, fell: Mask | None = None) -> None:
     """
     if fell is None:
         fell = w.values[:, 1:] < w.values[:, :-1]
+        if not fell.any():
+            return
     falls = np.count_nonzero(fell, axis=1)
     once = np.flatnonzero(falls == 1)
     if len(once):
