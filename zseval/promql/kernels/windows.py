@@ -369,8 +369,8 @@ def _as_slice(rows: Rows, length: int) -> slice | None:
         return None
     if len(rows) == 1:
         return slice(int(rows[0]), int(rows[0]) + 1)
-    steps = rows[1:] - rows[:-1]
-    step = int(steps[0])
-    if step < 1 or not (steps == step).all():
+    first, last = int(rows[0]), int(rows[-1])
+    step = int(rows[1]) - first
+    if step < 1 or first + step * (len(rows) - 1) != last or not (rows[1:] - rows[:-1] == step).all():
         return None
-    return slice(int(rows[0]), int(rows[-1]) + 1, step)
+    return slice(first, last + 1, step)
