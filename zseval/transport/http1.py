@@ -48,7 +48,7 @@ class ResponseReader:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._parts: list[bytes] = []  # of the head, later of the body
+        self._parts: list[bytes | memoryview] = []  # of the head, later of the body
         self._size = 0
         self._interim = 0
         self._head: Answer | None = None
@@ -62,21 +62,22 @@ class ResponseReader:
 
     def feed(self, data: bytes) -> Answer | None:
         """The answer once it is whole. Raises ProtocolError or BodyTooLargeError."""
+        at = 0
         while self._head is None:
-            data, is_whole = self._read_head(data)
-            if not is_whole:
+            data, at = self._read_head(data[at:] if at else data)
+            if not at:
                 return None
         if self._chunks is not None:
-            data = self._chunks.feed(data)
-            if self._chunks.is_done:
-                self._take(data)
-                return self._answer(is_clean=not self._chunks.rest)
-        elif self._missing is not None:
-            extra = len(data) - self._missing
-            self._take(data[: self._missing] if extra > 0 else data)
-            self._missing -= len(data)
+            body = self._chunks.feed(data[at:])
+            self._take(body)
+            return self._answer(is_clean=not self._chunks.rest) if self._chunks.is_done else None
+        part = memoryview(data)[at:] if at else data  # the first part is large too: it is copied only once
+        if self._missing is not None:
+            extra = len(part) - self._missing
+            self._take(part[: self._missing] if extra > 0 else part)
+            self._missing -= len(part)
             return self._answer(is_clean=extra == 0) if self._missing <= 0 else None
-        self._take(data)
+        self._take(part)
         return None
 
     def end(self) -> Answer:
@@ -87,8 +88,8 @@ class ResponseReader:
             raise ProtocolError("unexpected EOF")
         return self._answer(is_clean=False)
 
-    def _take(self, data: bytes) -> None:
-        if data:
+    def _take(self, data: bytes | memoryview) -> None:
+        if len(data):
             self._size += len(data)
             if self._size > self._max_bytes:
                 raise BodyTooLargeError
@@ -97,20 +98,22 @@ class ResponseReader:
     def _answer(self, *, is_clean: bool) -> Answer:
         head = self._head
         assert head is not None
-        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        body = bytes(self._parts[0]) if len(self._parts) == 1 else b"".join(self._parts)
         return Answer(head.status, head.reason, head.headers, body, head.is_reusable and is_clean)
 
-    def _read_head(self, data: bytes) -> tuple[bytes, bool]:
-        """What follows the head, and whether it was whole; an interim response is passed over."""
+    def _read_head(self, data: bytes) -> tuple[bytes, int]:
+        """All that came, and where in it the head ends, 0 where it is not whole. An interim response is passed
+        over.
+        """
         if self._parts:
-            data = self._parts.pop() + data
+            data = bytes(self._parts.pop()) + data
         end = _HEAD_END.search(data, 0, _MOST_HEAD_BYTES)
         if end is None:
             if len(data) > _MOST_HEAD_BYTES:
                 raise ProtocolError("server response headers exceeded 65536 bytes; aborted")
             if data:
                 self._parts.append(data)
-            return b"", False
+            return b"", 0
         lines = data[: end.start()].split(b"\n")
         status_line = lines[0].removesuffix(b"\r")
         match = _STATUS_LINE.match(status_line)
@@ -121,7 +124,7 @@ class ResponseReader:
             self._interim += 1
             if status == 101 or self._interim > _MOST_INTERIM:
                 raise ProtocolError(f"unexpected status {status}")
-            return data[end.end() :], True
+            return data, end.end()
         headers = _headers(lines)
         self._frame(status, headers)
         connection = headers.get("connection", "").lower()
@@ -129,7 +132,7 @@ class ResponseReader:
         # A response with both says where it ends twice; it is read, and nothing is after it.
         keeps = keeps and not ("transfer-encoding" in headers and "content-length" in headers)
         self._head = Answer(status, reason.decode("latin-1"), headers, b"", keeps)
-        return data[end.end() :], True
+        return data, end.end()
 
     def _frame(self, status: int, headers: Mapping[str, str]) -> None:
         """Find out where the body ends."""
