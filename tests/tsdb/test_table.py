@@ -103,6 +103,18 @@ def test_short_blocks_are_joined_to_half_the_length_and_these_to_the_whole() -> 
     assert db.select([], -1, 99).frames[0].values[0].tolist() == list(range(13))
 
 
+def test_longer_blocks_are_joined_once() -> None:
+    db = TSDB(None)
+    db._sizing = Sizing(lambda _columns: 4, lambda _rows: 0, merged_rows=12, merged_ms=1000)
+    ids, table = db.resolve(names(3)), db.table("t")
+    counts = []
+    for row in range(13):
+        table.append_row(row, ids, np.full(3, float(row)), epoch=db.epoch)
+        if row and row % 4 == 0:
+            counts.append([block.rows for block in table.blocks])
+    assert counts == [[4], [4, 4], [12]]
+
+
 def test_a_block_knows_which_columns_may_have_gaps() -> None:
     block = OpenBlock(Layout(np.arange(3, dtype=np.int32)), 8)
     for row, columns in enumerate([[0, 1, 2], [0, 1], [0, 1, 2]]):

@@ -102,8 +102,8 @@ class ResponseReader:
         return Answer(head.status, head.reason, head.headers, body, head.is_reusable and is_clean)
 
     def _read_head(self, data: bytes) -> tuple[bytes, int]:
-        """All that came, and where in it the head ends, 0 where it is not whole. An interim response is passed
-        over.
+        """All that came, and where in it the head ends, 0 where it is not whole. An interim response is
+        passed over.
         """
         if self._parts:
             data = bytes(self._parts.pop()) + data

@@ -31,6 +31,7 @@ _PLACED_TIMES = 4  # remembered ids arrays together may name so many times the c
 _PLACED_LEAST = 4096  # or so many, in a narrow table
 _FIRST_ROWS = 16  # room that a block begins with; it doubles until the block has all the rows it may have
 _WIDE = 256  # columns from which encoding a full block takes long enough to hold others up
+_LARGE_SHARE = 4  # a block with this part of the rows of a joined one is joined once only: each time is work
 _YOUNG_SHARE = 4  # a block with less than this part of its rows filled is widened rather than sealed
 
 
@@ -188,8 +189,8 @@ class Table:
 
     def _merge(self) -> None:
         """Encode what is as it was written. Else join the newest blocks once they are enough for one of full
-        length, or of half of it: fewer pieces to read, and columns that take less. Blocks of wide tables
-        begin with a third of that.
+        length, or small ones once they are enough for half of it: fewer pieces to read, and columns that take
+        less. Blocks of wide tables begin with a third of that.
 
         A wide table does it at each of the next rows: at once, it would hold everything else up.
         """
@@ -199,7 +200,9 @@ class Table:
         if raw is not None:
             self._encoding = Encoding([raw])
             return
-        for wanted in (self._sizing.merged_rows, self._sizing.merged_rows // 2):
+        full = self._sizing.merged_rows
+        is_small = self.blocks[-1].rows < full // _LARGE_SHARE
+        for wanted in (full, full // 2) if is_small else (full,):
             first = self._first_to_join(wanted)
             if len(self.blocks) - first > 1:
                 self._encoding = Encoding(self.blocks[first:])
