@@ -22,15 +22,15 @@ _STARTED_FIELD = 19  # starttime of /proc/self/stat, counted from the state afte
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
-_KEPT_BYTES = 64 << 20
-_LARGEST_KEPT = 32 << 20  # the most that glibc takes
+_KEPT_BYTES = 16 << 20
+_LARGEST_KEPT = 4 << 20
 
 
 def keep_freed_memory() -> None:
     """Have what is freed serve what is asked for next, where the C library can (glibc).
 
     By itself it hands large arrays back to the system at once, which gives the next one of that size pages
-    that have to be cleared first: up to a seventh of the time of a query. Now it keeps 64 MiB of it, until
+    that have to be cleared first: up to a seventh of the time of a query. Now it keeps 16 MiB of it, until
     `give_back_memory`; in one heap for all threads, which take turns anyway, rather than in one for each.
     To be called before there are any.
     """
@@ -44,7 +44,7 @@ def keep_freed_memory() -> None:
 def give_back_memory() -> None:
     """Hand the system the memory that was freed but is still held, where the C library can (glibc).
 
-    It keeps what lies between pieces in use, some tenth of a node's memory. A call takes a millisecond.
+    It keeps what lies between pieces in use, some tenth of a node's memory. A call takes some milliseconds.
     """
     library = _c_library()
     if hasattr(library, "malloc_trim"):
