@@ -19,6 +19,8 @@ from zseval.promql import result as result_module
 from zseval.promql.result import Result, render_values
 from zseval.promql.syntax.ast import ValueType
 
+MANY = result_module._ONE_BY_ONE + 1  # even of one value, so many are written as arrays
+
 
 def _result(
     kind: ValueType, values: Values, times: list[int], present: Mask | None = None, text: str = ""
@@ -84,13 +86,17 @@ def test_samples_are_for_instant_vectors_only() -> None:
 
 @given(hnp.arrays(np.float64, st.integers(0, 20), elements=st.floats(width=64)))
 def test_values_are_written_as_prometheus_writes_them(values: Values) -> None:
-    assert render_values(values) == [format_sample(value).encode() for value in values.tolist()]
+    wanted = [format_sample(value).encode() for value in values.tolist()]
+    assert render_values(values) == wanted
+    assert render_values(np.tile(values, MANY)) == wanted * MANY
 
 
 @given(st.lists(st.integers(-(10**17), 10**17), max_size=10))
 def test_integers_have_no_point(values: list[int]) -> None:
     array = np.array(values, dtype=np.float64)
-    assert render_values(array) == [format_sample(float(value)).encode() for value in values]
+    wanted = [format_sample(float(value)).encode() for value in values]
+    assert render_values(array) == wanted
+    assert render_values(np.tile(array, MANY)) == wanted * MANY
 
 
 @given(st.data())

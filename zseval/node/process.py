@@ -20,7 +20,6 @@ _PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _STARTED_FIELD = 19  # starttime of /proc/self/stat, counted from the state after the command's name
 
-
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
 _KEPT_BYTES = 16 << 20
 _LARGEST_KEPT = 4 << 20

@@ -29,6 +29,7 @@ __all__ = ["LooseSamples", "Piece", "Source", "gather"]
 
 _WIDENED = 1.25  # a matrix of all series of a source may have so many times the cells that there are
 _FEW_WHOLE = 1.25  # where all series are at most so many times those with gaps, they are one frame
+_NO_SERIES = np.zeros(0, dtype=np.bool_)
 _DENSE_SHARE = 16  # at most so many dense frames are made of loose samples; what is left becomes ragged
 
 
@@ -62,9 +63,9 @@ class Source:
 
 def gather(sources: Sequence[Source], wanted: int) -> tuple[Frame, ...]:
     """Frames of everything the sources have of `wanted` series; each series in one frame."""
-    scattered = _scattered(sources, wanted)
     loose: list[LooseSamples] = [part for source in sources for part in source.loose]
     frames: list[Frame] = []
+    scattered = _scattered(sources, wanted) if loose or len(sources) > 1 else _NO_SERIES
     some = bool(scattered.any())
     for source in sources:
         for rows, pieces in _groups(source.pieces, wanted):

@@ -26,8 +26,9 @@ T = TypeVar("T")
 _READERS = 4
 """Threads for label and status requests, which a queue of slow queries must not hold up."""
 
-_SHORT_S = 0.0015
-"""CPU seconds of a query that need not have a thread."""
+_SHORT_S = 0.0025
+"""CPU seconds of a query that need not have a thread. One takes some tenths of a millisecond more, which a
+machine that is slow for a while must not make of a graph of twenty series."""
 
 _SHORT_KNOWN = 1000
 """So many short queries are known at a time."""

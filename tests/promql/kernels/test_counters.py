@@ -6,11 +6,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from tests.oracles import counters as slow
-from tests.promql.kernels.frames import COUNTS, DECIMALS, WILD, Case, assert_matches, cases, one_series
+from tests.promql.kernels.frames import (
+    COUNTS,
+    DECIMALS,
+    START,
+    WILD,
+    Case,
+    assert_matches,
+    cases,
+    one_series,
+)
 from zseval.promql.kernels import counters
-from zseval.promql.kernels.windows import Windows
+from zseval.promql.kernels.windows import Phases, Windows
 
 NAMES = ["rate", "increase", "delta", "irate", "idelta", "resets", "changes"]
 
@@ -77,3 +87,31 @@ def test_chunks_of_series_change_nothing() -> None:
     whole, _ = counters.rate(w)
     parts = [counters.rate(w.pick(slice(first, first + 7)))[0] for first in range(0, 50, 7)]
     assert np.array_equal(whole, np.concatenate(parts))
+
+
+@pytest.mark.parametrize("one_by_one", [0, 16])
+@pytest.mark.parametrize("name", NAMES[:3])
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_single_windows_over_several_sources_are_those_of_the_slow_twin(
+    name: str, one_by_one: int, data: st.DataObject
+) -> None:
+    """Each source at times of its own, a few of them and many."""
+    sources, rows, per_source = (data.draw(st.integers(low, 4)) for low in (1, 2, 1))
+    gaps = data.draw(hnp.arrays(np.int64, (sources, rows), elements=st.integers(1, 40_000)))
+    times = START + np.cumsum(gaps, axis=1)
+    end = int(times[:, -1].max()) + data.draw(st.integers(0, 60_000))
+    start = int(times[:, 0].min()) - data.draw(st.integers(1, 60_000))
+    values = data.draw(hnp.arrays(np.float64, (sources * per_source, rows), elements=COUNTS))
+    of = np.repeat(np.arange(sources, dtype=np.intp), per_source)
+    bounds = np.array([start], dtype=np.int64), np.array([end], dtype=np.int64)
+    w = Windows.single(values, *bounds, Phases(times, of), rising=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(counters, "_ONE_BY_ONE", one_by_one)
+        found, present = getattr(counters, name)(w)
+    assert present is None
+    wanted = [
+        getattr(slow, name)(list(zip(times[source].tolist(), row.tolist(), strict=True)), start, end)
+        for source, row in zip(of.tolist(), values, strict=True)
+    ]
+    assert found[:, 0].tolist() == wanted

@@ -197,9 +197,9 @@ def stop_at_zero(
     near_zero = w.scaled(first, edges.sampled / edges.to_start * (1 - 1e-9)) < gained
     if present is not None:
         near_zero &= present
-    series, steps = places(near_zero)
-    if not len(series):
+    if not near_zero.any():
         return
+    series, steps = places(near_zero)
     start, gain = first[series, steps], gained[series, steps]
     cell: Rows | tuple[Rows, Rows] = steps if w.is_dense else (series, steps)
     if w.phases is not None:

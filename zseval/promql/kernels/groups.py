@@ -32,6 +32,9 @@ _CHUNK_CELLS = 1 << 17
 _FEW_ROWS = 512
 """So many single values are summed by groups sooner one after the other than as arrays."""
 
+_CELLS_IN_TURN, _ROWS_IN_TURN = 1 << 13, 6
+"""So many cells, with so many in a group, are summed sooner as upstream does than by parts."""
+
 _EVEN = 2.0**-30
 """The sum of so few values loses no bit by compensation if none is below this part of the largest."""
 
@@ -231,6 +234,8 @@ def sums_and_counts(values: Values, present: Mask | None, groups: Rows, count: i
 
 def _sum(given: _Input) -> Values:
     few = _few_sums(given)
+    if few is None:
+        few = _sums_in_turn(given)
     if few is not None:
         return few
     sums = _sums(given)
@@ -290,6 +295,29 @@ def _few_sums(given: _Input) -> Values | None:
             return None
         sums.append(total)
     return np.array(sums)[:, np.newaxis]
+
+
+def _sums_in_turn(given: _Input) -> Values | None:
+    """Upstream's sums, float64[N, K], where there are few cells and few in a group: the n-th series of all
+    groups at once, one n after the other. None where there are many.
+    """
+    sizes = given.groups.sizes
+    if given.present is not None or not 0 < given.values.size <= _CELLS_IN_TURN:
+        return None
+    most = int(sizes.max())
+    if most > _ROWS_IN_TURN:
+        return None
+    by_size = np.argsort(-sizes, kind="stable")  # so that groups with an n-th series come first
+    starts = given.groups.starts[by_size]
+    samples = []
+    for place in range(most):
+        rows = starts[: np.count_nonzero(sizes > place)] + place
+        rows = rows if given.groups.order is None else given.groups.order[rows]
+        samples.append(given.values[rows].reshape(-1))
+    total, rest = sum_samples(samples)
+    sums = np.empty(given.shape)
+    sums[by_size] = (total + rest).reshape(given.shape)
+    return sums
 
 
 def _is_tie(total: float, part: list[float]) -> bool:
