@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from zseval.model.labels import Labels
 from zseval.model.matcher import Matcher, MatchType
@@ -90,29 +91,24 @@ def test_an_open_block_gets_its_room_by_and_by_and_earlier_reads_stay_true() -> 
     assert table.sealed_count == 0
 
 
-def test_short_blocks_are_joined_to_half_the_length_and_these_to_the_whole() -> None:
+@pytest.mark.parametrize(
+    ("rows", "counts"),
+    [
+        (2, [[2], [2, 2], [6], [6, 2], [6, 2, 2], [12]]),  # to half the length first
+        (4, [[4], [4, 4], [12]]),  # a third of the length: once
+    ],
+)
+def test_short_blocks_are_joined_by_and_by_and_longer_ones_once(rows: int, counts: list[list[int]]) -> None:
     db = TSDB(None)
-    db._sizing = Sizing(lambda _columns: 2, lambda _rows: 0, merged_rows=12, merged_ms=1000)
+    db._sizing = Sizing(lambda _columns: rows, lambda _rows: 0, merged_rows=12, merged_ms=1000)
     ids, table = db.resolve(names(3)), db.table("t")
-    counts = []
+    found = []
     for row in range(13):
         table.append_row(row, ids, np.full(3, float(row)), epoch=db.epoch)
-        if row and row % 2 == 0:
-            counts.append([block.rows for block in table.blocks])
-    assert counts == [[2], [2, 2], [6], [6, 2], [6, 2, 2], [12]]
+        if row and row % rows == 0:
+            found.append([block.rows for block in table.blocks])
+    assert found == counts
     assert db.select([], -1, 99).frames[0].values[0].tolist() == list(range(13))
-
-
-def test_longer_blocks_are_joined_once() -> None:
-    db = TSDB(None)
-    db._sizing = Sizing(lambda _columns: 4, lambda _rows: 0, merged_rows=12, merged_ms=1000)
-    ids, table = db.resolve(names(3)), db.table("t")
-    counts = []
-    for row in range(13):
-        table.append_row(row, ids, np.full(3, float(row)), epoch=db.epoch)
-        if row and row % 4 == 0:
-            counts.append([block.rows for block in table.blocks])
-    assert counts == [[4], [4, 4], [12]]
 
 
 def test_a_block_knows_which_columns_may_have_gaps() -> None:
