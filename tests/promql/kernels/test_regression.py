@@ -111,6 +111,28 @@ def test_lines_of_several_sources_are_those_of_each(
         np.testing.assert_allclose(there[row, some], level, rtol=1e-12)
 
 
+@given(
+    values=st.lists(st.integers(-(2**40), 2**40), min_size=60, max_size=60),
+    interval=st.sampled_from([1, 7, 1_000, 15_000, 60_000]),
+    missed=st.integers(0, 59),
+)
+def test_what_times_are_counted_in_does_not_matter(values: list[int], interval: int, missed: int) -> None:
+    gaps = interval * np.diff(np.delete(np.arange(61), missed), prepend=0)
+    times = START + np.cumsum(gaps)
+    ends = times[20::3]
+    bounds = window_bounds(times, ends, 20 * interval)
+    w = Windows(np.array([values], dtype=np.float64), times, *bounds, ends - 20 * interval, ends)
+    ahead = np.full(len(ends), 60.0)
+    in_intervals = deriv(w)[0], predict_linear(w, ahead)[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "_FEW_TIMES", 0)
+        in_milliseconds = deriv(w)[0], predict_linear(w, ahead)[0]
+    for one, other, near in zip(
+        in_intervals, in_milliseconds, (1e-3 / interval, 1e-3 + 60e-3 / interval), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=near)
+
+
 def test_upstreams_own_sums_agree() -> None:
     rng = np.random.default_rng(4)
     values = (1e6 + np.cumsum(rng.normal(0, 100, 60))).tolist()

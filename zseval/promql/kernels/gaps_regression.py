@@ -9,7 +9,6 @@ import numpy as np
 from zseval.model.arrays import Mask, Rows, Values
 from zseval.promql.kernels import regression
 from zseval.promql.kernels.gaps import Gaps
-from zseval.promql.kernels.lines import Lines
 from zseval.promql.kernels.windows import Windows
 
 __all__ = ["deriv", "predict_linear"]
@@ -17,25 +16,25 @@ __all__ = ["deriv", "predict_linear"]
 
 def deriv(gaps: Gaps) -> tuple[Values, Mask | None]:
     """As `regression.deriv`."""
-    lines, _ = _lines(gaps)
-    _level(lines.slope, gaps, None)
-    return lines.slope, gaps.holding(2)
+    slopes = _fitted(gaps, None)
+    _level(slopes, gaps, None)
+    return slopes, gaps.holding(2)
 
 
 def predict_linear(gaps: Gaps, ahead: Values) -> tuple[Values, Mask | None]:
     """As `regression.predict_linear`."""
-    there = regression.predicted(*_lines(gaps), ahead)
+    there = _fitted(gaps, ahead)
     _level(there, gaps, ahead)
     return there, gaps.holding(2)
 
 
-def _lines(gaps: Gaps) -> tuple[Lines, Values]:
+def _fitted(gaps: Gaps, ahead: Values | None) -> Values:
     phases = gaps.phases
-    lines, base, odd = regression.fitted(
-        gaps.values, gaps.present, phases.times, phases.of, gaps.lo, gaps.hi, gaps.ends
+    found, odd = regression.fitted(
+        gaps.values, gaps.present, phases.times, phases.of, gaps.lo, gaps.hi, gaps.ends, ahead
     )
-    regression.fit_singly(lines, _closed(gaps, odd))
-    return lines, base
+    regression.fit_singly(found, _closed(gaps, odd), ahead)
+    return found
 
 
 def _closed(gaps: Gaps, series: Rows) -> Iterator[tuple[Rows, Windows]]:

@@ -5,7 +5,8 @@ With times x, counted from about the middle of the window, and values y of n sam
 sums from the first row on. Those are exact where it matters: times are whole milliseconds, and values are
 split (`sums.split`) so that their high parts times any time add up without rounding. So moving the zero of
 the times to the middle of each window loses nothing either, and what rounds are sums as small as those of
-the window alone.
+the window alone. Times are counted in what divides them all, most often the interval of a scrape: such
+numbers are so small that the high parts of most values are all there is.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from zseval.model.arrays import Mask, Rows, Times, Values
 from zseval.promql.kernels.sums import split, split_points
 from zseval.promql.kernels.windows import NO_TIME, Differences
 
-__all__ = ["LARGEST", "Lines", "Samples", "fit"]
+__all__ = ["LARGEST", "Samples", "fit"]
 
 LARGEST = 2.0**900
 """Larger values times a time may overflow."""
@@ -40,18 +41,22 @@ _EXACT = 2**31
 _FITS = 2**62
 """Sums of squared times have to stay below."""
 
+_FEW_TIMES = 1 << 12
+"""Finding what divides so many takes less than what is saved."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
     """Of S series.
 
-    values: float64[S, T], finite, up to LARGEST, 0 where there is no sample.  peaks: float64[S, 1], no value
-    is farther from 0.  live: bool[S, T], where a sample is; None where windows have no other cells.
-    times: int64[P, T], ms, of P sources, perhaps padded with NO_TIME.  of: intp[S], the source of each
-    series; None where there is one, or each is its own.
+    values: float64[S, T], finite, up to LARGEST, 0 where there is no sample.  base: float64[S, 1], what they
+    are counted from.  peaks: float64[S, 1], no value is farther from 0.  live: bool[S, T], where a sample is;
+    None where windows have no other cells.  times: int64[P, T], ms, of P sources, perhaps padded with
+    NO_TIME.  of: intp[S], the source of each series; None where there is one, or each is its own.
     """
 
     values: Values
+    base: Values
     peaks: Values
     live: Mask | None
     times: Times
@@ -63,29 +68,18 @@ class Samples:
         return array if stays else array[self.of]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Lines:
-    """slope: float64[S, K], per second.  mean: float64[S, K], of the values.
+def fit(samples: Samples, lo: Rows, hi: Rows, ends: Times, ahead: Values | None) -> Values:
+    """The line through each window, float64[S, K]: its slope per second, or, given `ahead` (float64[K]),
+    where it is so many seconds after the window's end. Of no meaning below two samples.
 
-    middle: the mean time, in seconds after the window's end (so at most 0), float64[S, K] or [1, K].
-    Of no meaning below two samples.
+    lo, hi: intp[K] or intp[S, K].  ends: int64[K], ms.
     """
-
-    slope: Values
-    mean: Values
-    middle: Values
-
-
-def fit(samples: Samples, lo: Rows, hi: Rows, ends: Times) -> Lines:
-    """The line through each window. lo, hi: intp[K] or intp[S, K].  ends: int64[K], ms."""
-    shape = (len(samples.values), len(ends))
-    lines = Lines(np.zeros(shape), np.zeros(shape), np.zeros(shape))
+    found = np.empty((len(samples.values), len(ends)))
     with np.errstate(invalid="ignore", divide="ignore"):
         for rows, some in _chunks(samples):
             own = (lo, hi) if lo.ndim == 1 else (lo[rows], hi[rows])
-            part = Lines(lines.slope[rows], lines.mean[rows], lines.middle[rows])
-            _fit_chunk(part, some, *own, ends)
-    return lines
+            _fit_chunk(found[rows], some, *own, ends, ahead)
+    return found
 
 
 def _chunks(samples: Samples) -> Iterator[tuple[slice, Samples]]:
@@ -103,21 +97,31 @@ def _chunks(samples: Samples) -> Iterator[tuple[slice, Samples]]:
             elif own is None and len(sources) > 1:
                 times = sources[rows]
             live = None if samples.live is None else samples.live[rows]
-            yield rows, Samples(samples.values[rows], samples.peaks[rows], live, times, own)
+            yield (
+                rows,
+                Samples(samples.values[rows], samples.base[rows], samples.peaks[rows], live, times, own),
+            )
 
 
-def _fit_chunk(lines: Lines, samples: Samples, lo: Rows, hi: Rows, ends: Times) -> None:
-    """`fit` of some series. lines: written to."""
+def _fit_chunk(
+    found: Values, samples: Samples, lo: Rows, hi: Rows, ends: Times, ahead: Values | None
+) -> None:
+    """`fit` of some series. found: written to."""
     for part in _parts(samples, lo, hi):
         own_lo, own_hi = lo[..., part], hi[..., part]
         band = _band(own_lo, own_hi)
-        if band.start < band.stop:
-            found = _together if part.stop - part.start > _FEW else _each
-            slope, mean, middle = found(_cut(samples, band), own_lo - band.start, own_hi - band.start)
-            since = _finite(samples.times[:, band.start : band.start + 1]) - ends[part]
-            lines.slope[:, part] = slope
-            lines.mean[:, part] = mean
-            lines.middle[:, part] = (middle + (since if samples.of is None else since[samples.of])) / 1000.0
+        if band.start == band.stop:
+            found[:, part] = 0.0
+            continue
+        fitted = _together if part.stop - part.start > _FEW else _each
+        slope, mean, middle = fitted(_cut(samples, band), own_lo - band.start, own_hi - band.start)
+        if ahead is None:
+            found[:, part] = slope
+            continue
+        since = _finite(samples.times[:, band.start : band.start + 1]) - ends[part]
+        slope *= ahead[part] - (middle + (since if samples.of is None else since[samples.of])) / 1000.0
+        slope += mean
+        np.add(slope, samples.base, out=found[:, part])
 
 
 def _band(lo: Rows, hi: Rows) -> slice:
@@ -134,7 +138,7 @@ def _cut(samples: Samples, band: slice) -> Samples:
     times = samples.times[:, band]
     times = np.where(times == NO_TIME, 0, times - times[:, :1])
     live = None if samples.live is None else samples.live[:, band]
-    return Samples(samples.values[:, band], samples.peaks, live, times, samples.of)
+    return Samples(samples.values[:, band], samples.base, samples.peaks, live, times, samples.of)
 
 
 def _parts(samples: Samples, lo: Rows, hi: Rows) -> Iterator[slice]:
@@ -164,7 +168,8 @@ def _is_exact(times: Times, counts: Rows) -> bool:
 
 def _together(samples: Samples, lo: Rows, hi: Rows) -> tuple[Values, Values, Values]:
     """Slope, mean, and mean time in ms from the first row on, of all windows."""
-    values, times, live = samples.values, samples.times, samples.live
+    values, live = samples.values, samples.live
+    times, unit = _in_units(samples.times)
     sums = Differences(lo, hi)
     n = np.atleast_2d(hi - lo) if live is None else _whole(live, sums)
     whole = times
@@ -173,7 +178,7 @@ def _together(samples: Samples, lo: Rows, hi: Rows) -> tuple[Values, Values, Val
     total_time, squares = _whole(whole, sums), _whole(whole * whole, sums)
     share = 1.0 / np.maximum(n, 1)
     middle = total_time * share
-    zero = np.rint(middle).astype(np.int64)  # where each window counts from: a whole millisecond
+    zero = np.rint(middle).astype(np.int64)  # where each window counts from: a whole unit
     off = (total_time - n * zero) * share
     spread = (squares - (2 * total_time - n * zero) * zero) - off * off * n
     high, low = split(
@@ -190,11 +195,19 @@ def _together(samples: Samples, lo: Rows, hi: Rows) -> tuple[Values, Values, Val
         rest = _running(low, sums)
         slope += _running(np.multiply(low, stamps, out=low), sums) - start * rest
         total += rest
-    slope -= samples.spread(off) * total
-    slope *= 1000.0
-    slope /= samples.spread(spread)
+    if off.any():
+        slope -= samples.spread(off) * total
+    slope /= samples.spread(spread * (unit / 1000.0))
     total *= samples.spread(share)
-    return slope, total, samples.spread(middle)
+    return slope, total, samples.spread(middle * unit)
+
+
+def _in_units(times: Times) -> tuple[Times, int]:
+    """Times from 0 on as multiples of a number of ms, and that number."""
+    if times.size > _FEW_TIMES:
+        return times, 1
+    unit = int(np.gcd.reduce(times, axis=None))
+    return (times // unit, unit) if unit > 1 else (times, 1)
 
 
 def _running(array: Values, sums: Differences) -> Values:

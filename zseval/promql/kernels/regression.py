@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zseval.model.arrays import Mask, Rows, Times, Values
-from zseval.promql.kernels.lines import LARGEST, Lines, Samples, fit
+from zseval.promql.kernels.lines import LARGEST, Samples, fit
 from zseval.promql.kernels.over_time import avg_over_time
 from zseval.promql.kernels.sums import counted
 from zseval.promql.kernels.windows import NO_TIME, Windows
 
-__all__ = ["deriv", "fit_singly", "fitted", "least_rests", "level", "predict_linear", "predicted"]
+__all__ = ["deriv", "fit_singly", "fitted", "least_rests", "level", "predict_linear"]
 
 _CELLS = 1 << 17
 """Cells gathered at a time: 1 MB."""
@@ -30,9 +30,9 @@ def deriv(w: Windows) -> tuple[Values, Mask | None]:
 
     Absent below two samples.
     """
-    lines, _ = _lines(w)
-    _level(lines.slope, w, None)
-    return lines.slope, w.holding(2)
+    slopes = _fitted(w, None)
+    _level(slopes, w, None)
+    return slopes, w.holding(2)
 
 
 def predict_linear(w: Windows, ahead: Values) -> tuple[Values, Mask | None]:
@@ -40,30 +40,20 @@ def predict_linear(w: Windows, ahead: Values) -> tuple[Values, Mask | None]:
 
     Upstream counts from the evaluation time: with an offset or `@`, add how much later that is than the end.
     """
-    lines, base = _lines(w)
-    there = predicted(lines, base, ahead)
+    there = _fitted(w, ahead)
     _level(there, w, ahead)
     return there, w.holding(2)
 
 
-def predicted(lines: Lines, base: Values, ahead: Values) -> Values:
-    """Where lines are so many seconds after the windows' ends. base: float64[S, 1], what means are above."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        there: Values = lines.slope * (ahead - lines.middle)
-        there += lines.mean
-        there += base
-    return there
-
-
-def _lines(w: Windows) -> tuple[Lines, Values]:
-    """The line through each window, and what its mean is above, float64[S, 1]."""
+def _fitted(w: Windows, ahead: Values | None) -> Values:
+    """`lines.fit`, of any values."""
     live = None if w.is_dense else w.times != NO_TIME
     times = w.times if w.phases is None else w.phases.times
     of = None if w.phases is None else w.phases.of
-    lines, base, odd = fitted(w.values, live, np.atleast_2d(times), of, w.lo, w.hi, w.ends)
+    found, odd = fitted(w.values, live, np.atleast_2d(times), of, w.lo, w.hi, w.ends, ahead)
     if len(odd):
-        fit_singly(lines, _by_source(w, odd))
-    return lines, base
+        fit_singly(found, _by_source(w, odd), ahead)
+    return found
 
 
 def _by_source(w: Windows, series: Rows) -> Iterator[tuple[Rows, Windows]]:
@@ -78,13 +68,19 @@ def _by_source(w: Windows, series: Rows) -> Iterator[tuple[Rows, Windows]]:
 
 
 def fitted(
-    values: Values, live: Mask | None, times: Times, of: Rows | None, lo: Rows, hi: Rows, ends: Times
-) -> tuple[Lines, Values, Rows]:
-    """The line through each window, what its mean is above, and which series there is none of yet.
+    values: Values,
+    live: Mask | None,
+    times: Times,
+    of: Rows | None,
+    lo: Rows,
+    hi: Rows,
+    ends: Times,
+    ahead: Values | None,
+) -> tuple[Values, Rows]:
+    """`lines.fit`, and which series it says nothing of: those not finite, or too large.
 
     values: float64[S, T].  live: bool[S, T], where there is a sample; None for everywhere.
-    times, of, lo, hi, ends: as `lines.fit` takes them.
-    Returns lines, base: float64[S, 1], odd: intp[N], series that are not finite or too large.
+    times, of, lo, hi, ends, ahead: as `lines.fit` takes them.  Returns float64[S, K] and intp[N].
     """
     with np.errstate(invalid="ignore", over="ignore"):
         if live is None or not values.size:
@@ -93,29 +89,33 @@ def fitted(
         else:
             base = np.take_along_axis(values, live.argmax(axis=1)[:, np.newaxis], axis=1)
             apart = np.where(live, values - base, 0.0)
-        peaks = np.abs(apart).max(axis=1, initial=0.0, keepdims=True)
+        lowest = apart.min(axis=1, initial=0.0, keepdims=True)
+        peaks = np.maximum(apart.max(axis=1, initial=0.0, keepdims=True), -lowest)
     odd = np.flatnonzero(~(peaks[:, 0] <= LARGEST))
     if live is not None:
         base[~live.any(axis=1)] = 0.0
     if len(odd):
         apart[odd] = base[odd] = peaks[odd] = 0.0
     # What ragged windows hold is live.
-    return fit(Samples(apart, peaks, None if lo.ndim == 2 else live, times, of), lo, hi, ends), base, odd
+    samples = Samples(apart, base, peaks, None if lo.ndim == 2 else live, times, of)
+    return fit(samples, lo, hi, ends, ahead), odd
 
 
-def fit_singly(lines: Lines, windows: Iterable[tuple[Rows, Windows]]) -> None:
-    """Lines of series that are not finite or too large, window by window; written to."""
+def fit_singly(found: Values, windows: Iterable[tuple[Rows, Windows]], ahead: Values | None) -> None:
+    """Series that are not finite or too large, window by window. found: float64[S, K], written to."""
     for series, w in windows:
-        slope = np.zeros(w.shape)
+        slope, middle = np.zeros(w.shape), np.zeros(w.shape)
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             for place, times, values in _samples(w):
                 values[~np.isfinite(values)] = np.nan
                 off = (times - times[:, :1]) / 1000.0
-                off -= off.mean(axis=1, keepdims=True)
+                mean = off.mean(axis=1, keepdims=True)
+                off -= mean
                 values -= values[:, :1].copy()
                 slope[place] = np.einsum("pn,pn->p", off, values) / np.einsum("pn,pn->p", off, off)
-            lines.mean[series] = avg_over_time(w)[0]
-        lines.slope[series] = slope
+                middle[place] = mean[:, 0] + (times[:, 0] - w.ends[place[1]]) / 1000.0
+            there = slope if ahead is None else slope * (ahead - middle) + avg_over_time(w)[0]
+        found[series] = there
 
 
 def _samples(w: Windows) -> Iterator[tuple[tuple[Rows, Rows], Times, Values]]:
