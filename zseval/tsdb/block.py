@@ -47,7 +47,7 @@ class OpenCells:
     def of(cls, values: Values, absent: Mask, stale: Mask) -> OpenCells:
         return cls(values, absent, stale, not (absent.any() or stale.any()))
 
-    def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
+    def decode(self, columns: Rows, lo: int, hi: int, out: Values, *, absent: bool = True) -> None:
         out[:] = self.values[columns, lo:hi]
 
     def take(self, columns: Rows, lo: int, hi: int) -> Values:
@@ -89,8 +89,8 @@ class SealedCells:
         self.is_full = not (len(encoded.absent) or len(encoded.stale))
         self._digests = Digests(len(encoded))
 
-    def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
-        self.encoded.decode(columns, lo, hi, out)
+    def decode(self, columns: Rows, lo: int, hi: int, out: Values, *, absent: bool = True) -> None:
+        self.encoded.decode(columns, lo, hi, out, absent=absent)
 
     def take(self, columns: Rows, lo: int, hi: int) -> Values:
         out = np.empty((len(columns), hi - lo), dtype=np.float64)

@@ -78,13 +78,16 @@ class Columns:
         arrays = self.forms.nbytes + self.slots.nbytes + self.absent.nbytes + self.stale.nbytes
         return arrays + sum(group.nbytes for group in self.groups.values())
 
-    def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
-        """Rows lo:hi of these columns into out, float64[len(columns), hi - lo], absent cells included."""
+    def decode(self, columns: Rows, lo: int, hi: int, out: Values, *, absent: bool = True) -> None:
+        """Rows lo:hi of these columns into out, float64[len(columns), hi - lo].
+
+        absent: whether absent cells are written as such; else they may become anything.
+        """
         for start in range(0, len(columns), _DECODED):
             end = start + _DECODED
-            self._decode(columns[start:end], lo, hi, out[start:end])
+            self._decode(columns[start:end], lo, hi, out[start:end], absent)
 
-    def _decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
+    def _decode(self, columns: Rows, lo: int, hi: int, out: Values, absent: bool) -> None:
         forms, slots = self.forms[columns], self.slots[columns]
         kinds = np.bincount(forms, minlength=1)
         main = int(kinds.argmax())
@@ -102,7 +105,7 @@ class Columns:
                 decoder(self.groups[form], slots[where], bits, lo, hi, part)
                 out[where] = part
         for mask, marker in ((self.absent, ABSENT_NAN), (self.stale, STALE_NAN)):
-            if len(mask):
+            if len(mask) and (absent or mask is self.stale):
                 where, empty = mask.rows_of(columns, lo, hi)
                 if len(where):
                     part = out[where]

@@ -28,7 +28,7 @@ class Gappy:
 
     def values(self) -> Values:
         """float64[S, T], decoded anew; of no meaning where not present."""
-        return self.cells.decode()
+        return self.cells.decode(absent=False)
 
     def compact(self) -> tuple[Times, Values, Rows]:
         """Each series by itself, moved to the left: times and values [S, T'], counts intp[S]."""

@@ -27,8 +27,8 @@ class Partial:
     def is_full(self) -> bool:
         return False
 
-    def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
-        self.inner.decode(np.maximum(columns, 0), lo, hi, out)
+    def decode(self, columns: Rows, lo: int, hi: int, out: Values, *, absent: bool = True) -> None:
+        self.inner.decode(np.maximum(columns, 0), lo, hi, out, absent=absent)
         out[columns == NOWHERE] = ABSENT_NAN
 
     def take(self, columns: Rows, lo: int, hi: int) -> Values:

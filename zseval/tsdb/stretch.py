@@ -21,8 +21,11 @@ __all__ = ["Cells", "Stretch", "Stretches"]
 class Cells(Protocol):
     """Cells that can be read by column and row, from any thread."""
 
-    def decode(self, columns: Rows, lo: int, hi: int, out: Values) -> None:
-        """Rows lo:hi of the columns into out, float64[n, hi - lo], absent cells included."""
+    def decode(self, columns: Rows, lo: int, hi: int, out: Values, *, absent: bool = True) -> None:
+        """Rows lo:hi of the columns into out, float64[n, hi - lo].
+
+        absent: whether absent cells are written as such; else they may become anything.
+        """
         ...
 
     def take(self, columns: Rows, lo: int, hi: int) -> Values:
@@ -90,8 +93,8 @@ class Stretches:
     def of(cls, parts: Sequence[Stretch]) -> Stretches:
         return cls(parts, (len(parts[0].columns), sum(part.length for part in parts)))
 
-    def decode(self, series: slice | Rows = slice(None)) -> Values:
-        """float64[n, T] of some of the series; perhaps a view."""
+    def decode(self, series: slice | Rows = slice(None), *, absent: bool = True) -> Values:
+        """float64[n, T] of some of the series; perhaps a view. absent: as `Cells.decode`."""
         if len(self.parts) == 1:
             part = self.parts[0]
             return part.cells.take(part.columns[series], part.lo, part.hi)
@@ -100,7 +103,7 @@ class Stretches:
         start = 0
         for part, wanted in zip(self.parts, columns, strict=True):
             end = start + part.length
-            part.cells.decode(wanted, part.lo, part.hi, values[:, start:end])
+            part.cells.decode(wanted, part.lo, part.hi, values[:, start:end], absent=absent)
             start = end
         return values
 

@@ -66,11 +66,11 @@ def _add_lost(gained: Values, gaps: Gaps, values: Values) -> Rows:
 
     values: float64[S, T], each missing one as the last before it.
     """
-    fell = values[:, 1:] < values[:, :-1]
-    falls = np.count_nonzero(fell, axis=1)
-    once = np.flatnonzero(falls == 1)
+    fallen, before = places(values[:, 1:] < values[:, :-1])  # and the last row before each fall
+    falls = np.bincount(fallen, minlength=len(values))
+    only = falls[fallen] == 1
+    once, before = fallen[only], before[only]  # the sample after it is there: else nothing would fall
     if len(once):
-        before = fell[once].argmax(axis=1)  # the sample after it is there: else nothing would fall
         # The windows that hold the last sample before the fall, and the one after it, follow one another.
         first = np.searchsorted(gaps.hi, before + 1, side="right")
         last = np.searchsorted(gaps.lo, gaps.missing.last_rows(once, before), side="right")
@@ -101,21 +101,23 @@ def _one_by_one(
     far = edges.reaches_far
     if far.any():
         own |= far[gaps.phases.of]
-    series, steps = places(own & (counts >= 2))
-    if not len(series):
+    own &= counts >= 2
+    cells = np.flatnonzero(own)
+    if not len(cells):
         return
-    times = gaps.phases.times
-    source = gaps.phases.of[series]
-    first_rows = gaps.missing.first_rows(series, gaps.lo[steps])
-    first = times[source, first_rows]
-    last = times[source, gaps.missing.last_rows(series, gaps.hi[steps] - 1)]
+    series = cells // own.shape[1]
+    steps = cells - series * own.shape[1]
+    times, lo = gaps.phases.times, gaps.lo.take(steps)
+    source = gaps.phases.of.take(series) * times.shape[1]  # where its times begin
+    first = times.take(source + gaps.missing.first_rows(series, lo))
+    last = times.take(source + gaps.missing.last_rows(series, gaps.hi.take(steps) - 1))
     sampled = (last - first) / 1000.0
-    average = sampled / (counts[series, steps] - 1)
-    to_start = counters.reach((first - gaps.starts[steps]) / 1000.0, average)
-    to_end = counters.reach((gaps.ends[steps] - last) / 1000.0, average)
-    gain = gained[series, steps]
+    average = sampled / (counts.take(cells) - 1)
+    to_start = counters.reach((first - gaps.starts.take(steps)) / 1000.0, average)
+    to_end = counters.reach((gaps.ends.take(steps) - last) / 1000.0, average)
+    gain = gained.take(cells)
     if counter:
-        start = after[series, gaps.lo[steps]]
+        start = after.take(series * after.shape[1] + lo)
         to_zero = np.where((gain > 0) & (start >= 0), sampled * (start / gain), to_start)
         to_start = np.minimum(to_zero, to_start)
-    result[series, steps] = gain * ((sampled + to_start + to_end) / sampled / seconds)
+    result.ravel()[cells] = gain * ((sampled + to_start + to_end) / sampled / seconds)

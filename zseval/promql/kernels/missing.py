@@ -60,7 +60,7 @@ class Missing:
     def _moved(self, series: Rows, rows: Rows, of_run: Rows) -> Rows:
         """rows, but where a cell is missing what is given for its run of missing cells."""
         cells = series * self.mask.shape[1] + rows
-        found = self.mask.ravel()[cells].nonzero()[0]
+        found = self.mask.take(cells).nonzero()[0]
         moved = rows.copy()
         moved[found] = of_run[self._runs[np.searchsorted(self.cells, cells[found])]]
         return moved
