@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from zseval.model.arrays import Values
-from zseval.model.staleness import ABSENT_NAN, STALE_NAN
+from zseval.model.staleness import ABSENT_NAN, STALE_NAN, is_absent
 from zseval.tsdb.codec import encode
 from zseval.tsdb.forms import Form
 
@@ -59,6 +59,9 @@ def test_any_columns_and_rows_can_be_decoded_alone(values: Values, data: st.Data
     out = np.empty((len(columns), hi - lo))
     encode(values).decode(columns, lo, hi, out)
     assert same_bits(out, np.ascontiguousarray(values[columns, lo:hi]))
+    held = ~is_absent(out)
+    encode(values).decode(columns, lo, hi, out, absent=False)
+    assert same_bits(out[held], values[columns, lo:hi][held])
 
 
 def counters() -> st.SearchStrategy[Values]:
