@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -76,6 +78,27 @@ def test_extrapolation_stops_where_the_counter_would_be_zero() -> None:
     # 0 to 30 in two distances: nothing is added before the first sample.
     values, _ = counters.increase(one_series([0.0, 15.0, 30.0]))
     assert values[0, 0] == 30.0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [1000.0, 1001.0, math.nan, 0.0, 30.0, 60.0, 90.0, 120.0],  # a fall that no comparison shows
+        [1000.0, 1001.0, 1002.0, 0.0, 30.0, 60.0, 90.0, 120.0],
+        [0.0, 30.0, 60.0, 90.0, 120.0, 150.0, 180.0, 210.0],
+        [-5.0, 30.0, 60.0, 90.0, 120.0, 150.0, 180.0, 210.0],
+        [math.nan, 30.0, 60.0, 90.0, 120.0, 150.0, 180.0, 210.0],
+        [1000.0, 1000.0, 1001.0, 1002.0, 1003.0, 1003.0, 1004.0, math.inf],
+        [1000.0, 3.0, 1000.0, 2.0, 30.0, 60.0, 90.0, 120.0],
+    ],
+)
+@pytest.mark.parametrize("calm", [0, 1, 4])
+def test_series_far_from_zero_do_not_hide_those_that_are_near(other: list[float], calm: int) -> None:
+    grid = [START + 15_000 * row for row in range(8)]
+    values = [other, *([1e6 + 7.0 * row for row in range(8)] for _ in range(calm))]
+    kept = [[True] * 8 for _ in values]
+    case = Case(grid, values, kept, [time + 9_000 for time in grid], 60_000)
+    assert_matches(counters.increase, slow.increase, case)
 
 
 def test_chunks_of_series_change_nothing() -> None:

@@ -58,9 +58,8 @@ def _extrapolated(w: Windows, *, counter: bool, per_second: bool) -> tuple[Value
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         if w.is_single and w.values.shape[1] > 1:
             return _of_single(w, counter=counter, per_second=per_second)
-        gained = w.last() - w.first()
-        if counter and not w.rising:
-            add_lost(gained, w)
+        gained = w.first_to_last()
+        unsteady = add_lost(gained, w) if counter and not w.rising else None
         edges = Edges.of(w)
         seconds = width_seconds(w) if per_second else 1.0
         factor = edges.factor(edges.to_start)
@@ -68,7 +67,7 @@ def _extrapolated(w: Windows, *, counter: bool, per_second: bool) -> tuple[Value
         present = w.holding(2)
         result = w.scaled(gained, factor)
         if counter:
-            stop_at_zero(result, gained, w, edges, seconds, present)
+            stop_at_zero(result, gained, w, edges, seconds, present, unsteady)
     return result, present
 
 
@@ -97,7 +96,7 @@ def _single_factors(w: Windows, times: Times, rows: int, seconds: float) -> tupl
         edges = Edges(times[:, :1], times[:, -1:], w.starts, w.ends, rows)
         factors = edges.factor(edges.to_start)
         factors /= seconds
-        return factors, edges.sampled / edges.to_start * (1 - 1e-9)
+        return factors, edges.times_first
     begin, end = int(w.starts[0]), int(w.ends[0])
     edges_of = zip(times[:, 0].tolist(), times[:, -1].tolist(), strict=True)
     both = np.array([_factors_of(first, last, begin, end, rows, seconds) for first, last in edges_of])
@@ -168,6 +167,13 @@ class Edges:
         close = self.average * CLOSE
         return ~((self._before < close) & (self._after < close))
 
+    @property
+    def times_first(self) -> Values:
+        """How many times its first value a counter gains, or a little less, where extrapolation just reaches
+        zero.
+        """
+        return self.sampled / self.to_start * (1 - 1e-9)
+
     def factor(self, to_start: Values) -> Values:
         return (self.sampled + to_start + self.to_end) / self.sampled
 
@@ -186,15 +192,35 @@ def width_seconds(w: Windows) -> float:
 
 
 def stop_at_zero(
-    result: Values, gained: Values, w: Windows, edges: Edges, seconds: float, present: Mask | None
+    result: Values,
+    gained: Values,
+    w: Windows,
+    edges: Edges,
+    seconds: float,
+    present: Mask | None,
+    unsteady: Rows | None = None,
 ) -> None:
     """Extrapolation to the start goes no further than to where the counter would have been zero.
 
-    A cheap and slightly generous test finds the cells this can concern; they are then computed as
-    upstream does. result: written to.
+    result: [S, K], written to.  unsteady: intp[N], the series that do not only rise, if that is known.
+    """
+    rows = None if unsteady is None else _near_zero(w, edges, unsteady)
+    if rows is None:
+        _stop_at_zero(result, gained, w, edges, seconds, present)
+    elif len(rows):
+        some, held = result[rows], None if present is None else present[rows]
+        _stop_at_zero(some, gained[rows], w.pick(rows), edges, seconds, held)
+        result[rows] = some
+
+
+def _stop_at_zero(
+    result: Values, gained: Values, w: Windows, edges: Edges, seconds: float, present: Mask | None
+) -> None:
+    """A cheap and slightly generous test finds the cells this can concern; they are then computed as upstream
+    does.
     """
     first = w.first()
-    near_zero = w.scaled(first, edges.sampled / edges.to_start * (1 - 1e-9)) < gained
+    near_zero = w.scaled(first, edges.times_first) < gained
     if present is not None:
         near_zero &= present
     if not near_zero.any():
@@ -210,25 +236,47 @@ def stop_at_zero(
     result[series, steps] = gain * (factor / seconds)
 
 
-def add_lost(gained: Values, w: Windows, fell: Mask | None = None) -> None:
+def _near_zero(w: Windows, edges: Edges, unsteady: Rows) -> Rows | None:
+    """The series of which a window may be extrapolated to zero; None for no need to choose.
+
+    A counter that only rises gains no more in a window than in all, and no window starts below its first
+    value. unsteady: intp[N], those that do not.
+    """
+    if not w.is_dense or len(w.ends) < 2 or not w.values.size:
+        return None
+    first, last = w.values[:, 0], w.values[:, -1]
+    least = np.fmin.reduce(edges.times_first, axis=None, where=w.counts >= 2, initial=np.inf)
+    near = ~((first >= 0) & (first * least >= last - first))  # also where there is a NaN
+    near[unsteady] = True
+    rows = np.flatnonzero(near)
+    return rows if 2 * len(rows) <= len(near) else None
+
+
+def add_lost(gained: Values, w: Windows, fell: Mask | None = None) -> Rows:
     """Adds what counters lost in resets inside each window. gained: [S, K], written to.
 
     fell: bool[S, T - 1], which samples but the first come after a reset; by default those of less value.
+    Returns the series that do not only rise, intp[N]: a NaN does neither.
     """
-    if fell is None:
-        fell = w.values[:, 1:] < w.values[:, :-1]
-        if not fell.any():
-            return
+    rises = ~fell if fell is not None else w.values[:, 1:] >= w.values[:, :-1]
+    if rises.all():
+        return np.zeros(0, dtype=np.intp)
+    unsteady = np.flatnonzero(~rises.all(axis=1))
+    fell = fell[unsteady] if fell is not None else w.values[unsteady, 1:] < w.values[unsteady, :-1]
     falls = np.count_nonzero(fell, axis=1)
-    once = np.flatnonzero(falls == 1)
+    once, often = np.flatnonzero(falls == 1), np.flatnonzero(falls > 1)
     if len(once):
-        _add_only_loss(gained, w, fell, once)
-    series = np.flatnonzero(falls > 1)
-    if len(series) == 0:
-        return
+        _add_only_loss(gained, w, fell[once], unsteady[once])
+    if len(often):
+        _add_losses(gained, w, fell[often], unsteady[often])
+    return unsteady
+
+
+def _add_losses(gained: Values, w: Windows, fell: Mask, series: Rows) -> None:
+    """`add_lost` for series that fell several times. fell: bool[N, T - 1].  series: intp[N]."""
     some = w.pick(series)
     lost = np.zeros(some.values.shape)
-    np.copyto(lost[:, 1:], some.values[:, :-1], where=fell[series])  # at the row after each reset
+    np.copyto(lost[:, 1:], some.values[:, :-1], where=fell)  # at the row after each reset
     inner = some.with_values(lost).after_first()
     sums = window_sums(inner)
     found = gained[series]
@@ -244,8 +292,8 @@ def add_lost(gained: Values, w: Windows, fell: Mask | None = None) -> None:
 
 
 def _add_only_loss(gained: Values, w: Windows, fell: Mask, series: Rows) -> None:
-    """`add_lost` for series that fell just once: there is nothing to sum. series: intp[N]."""
-    before = fell[series].argmax(axis=1)[:, np.newaxis]  # [N, 1] the last row that is not after the reset
+    """`add_lost` for series that fell just once: there is nothing to sum. As `_add_losses`."""
+    before = fell.argmax(axis=1)[:, np.newaxis]  # [N, 1] the last row that is not after the reset
     some = w.pick(series)
     lost = np.take_along_axis(some.values, before, axis=1)
     inside = (some.lo <= before) & (before + 1 < some.hi)

@@ -46,14 +46,14 @@ def _extrapolated(gaps: Gaps, *, counter: bool, per_second: bool) -> tuple[Value
         newest = gaps.values.shape[1] - 1  # rows of empty windows only have to be some
         first_to_last = Differences(np.minimum(gaps.lo, newest), np.maximum(gaps.hi - 1, 0))
         gained = first_to_last.of(before, dense.values)
-        often = np.zeros(0, dtype=np.intp)
+        unsteady = often = np.zeros(0, dtype=np.intp)
         if counter:
-            often = _add_lost(gained, gaps, before)
+            unsteady, often = _add_lost(gained, gaps, before)
         edges = counters.Edges.of(dense)
         seconds = counters.width_seconds(dense) if per_second else 1.0
         result = dense.scaled(gained, edges.factor(edges.to_start) / seconds)
         if counter:
-            counters.stop_at_zero(result, gained, dense, edges, seconds, present)
+            counters.stop_at_zero(result, gained, dense, edges, seconds, present, unsteady)
         _one_by_one(result, gained, counts, gaps, dense.values, edges, seconds, counter=counter)
         kernel = counters.rate if per_second else counters.increase
         for series in gaps.by_source(often):
@@ -61,12 +61,16 @@ def _extrapolated(gaps: Gaps, *, counter: bool, per_second: bool) -> tuple[Value
     return result, None if present.all() else present
 
 
-def _add_lost(gained: Values, gaps: Gaps, values: Values) -> Rows:
-    """Adds what was lost in the resets of counters that fell once; returns those that did more often.
+def _add_lost(gained: Values, gaps: Gaps, values: Values) -> tuple[Rows, Rows]:
+    """Adds what was lost in the resets of counters that fell once; returns the series that do not only rise,
+    and those that fell more often.
 
     values: float64[S, T], each missing one as the last before it.
     """
-    fallen, before = places(values[:, 1:] < values[:, :-1])  # and the last row before each fall
+    series, rows = places(~(values[:, 1:] >= values[:, :-1]))  # also where there is a NaN
+    unsteady = series[np.diff(series, prepend=-1) > 0]
+    fell = values[series, rows + 1] < values[series, rows]
+    fallen, before = series[fell], rows[fell]  # and the last row before each fall
     falls = np.bincount(fallen, minlength=len(values))
     only = falls[fallen] == 1
     once, before = fallen[only], before[only]  # the sample after it is there: else nothing would fall
@@ -76,10 +80,9 @@ def _add_lost(gained: Values, gaps: Gaps, values: Values) -> Rows:
         last = np.searchsorted(gaps.lo, gaps.missing.last_rows(once, before), side="right")
         counts = np.maximum(last - first, 0)
         steps = np.arange(counts.sum()) + np.repeat(first - (np.cumsum(counts) - counts), counts)
-        rows = slice(None) if len(once) == len(gained) else once
-        gained[rows] += 0.0
+        gained[slice(None) if len(once) == len(gained) else once] += 0.0
         gained[np.repeat(once, counts), steps] += np.repeat(values[once, before], counts)
-    return np.flatnonzero(falls > 1)
+    return unsteady, np.flatnonzero(falls > 1)
 
 
 def _one_by_one(

@@ -142,6 +142,13 @@ class Windows:
         """[S, K]: the last value of each window; of no meaning where it is empty."""
         return take(self.values, self.hi - 1)
 
+    def first_to_last(self) -> Values:
+        """[S, K], fresh: the last value of each window less the first; of no meaning where it is empty."""
+        newest = self.values.shape[1] - 1
+        if not self.is_dense or newest < 0:
+            return self.last() - self.first()
+        return Differences(np.minimum(self.lo, newest), np.maximum(self.hi - 1, 0)).of(self.values)
+
     def time_at(self, rows: Rows) -> Times:
         """int64[K] or int64[S, K], ms: times of `rows`, which have the shape of lo. Of the first source."""
         return take_times(self.times, rows)
