@@ -123,4 +123,4 @@ def _one_by_one(
         start = after.take(series * after.shape[1] + lo)
         to_zero = np.where((gain > 0) & (start >= 0), sampled * (start / gain), to_start)
         to_start = np.minimum(to_zero, to_start)
-    result.ravel()[cells] = gain * ((sampled + to_start + to_end) / sampled / seconds)
+    result[series, steps] = gain * ((sampled + to_start + to_end) / sampled / seconds)
