@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,6 +82,44 @@ def test_any_document_of_known_keys_is_read_or_refused(document: Any) -> None:
     else:
         again = load_config(config.text, "p.yml", Path("/nowhere"), environ={})
         assert again.text == config.text
+
+
+def _nulls() -> Iterator[tuple[str, dict[str, Any]]]:
+    """A document for each key of each table, in which that key is null and little else is there."""
+    whole = {"files": ["a.yml"], "names": ["a"], "url": "http://h/", "targets": ["h:1"], "target_label": "b"}
+    for key in PROMETHEUS.fields:
+        yield key, {key: None}
+    for key in GLOBAL.fields:
+        yield f"global.{key}", {"global": {key: None}}
+    for key in ALERTING.fields:
+        yield f"alerting.{key}", {"alerting": {key: None}}
+    for key in ALERTMANAGER.fields:
+        yield f"alertmanagers.{key}", {"alerting": {"alertmanagers": [{key: None}]}}
+    for key in SCRAPE.fields:
+        yield f"scrape_configs.{key}", {"scrape_configs": [{"job_name": "a", key: None}]}
+    for section, inner in SECTIONS.items():
+        for key in inner.fields if section in SCRAPE.fields else ():
+            own = {name: value for name, value in whole.items() if name in inner.fields} | {key: None}
+            made = own if section in ("tls_config", "basic_auth") else [own]
+            yield f"{section}.{key}", {"scrape_configs": [{"job_name": "a", section: made}]}
+
+
+@pytest.mark.parametrize("document", [pytest.param(made, id=name) for name, made in _nulls()])
+def test_a_null_that_is_read_means_the_same_when_it_is_written(document: dict[str, Any]) -> None:
+    try:
+        config = load_config(yaml.safe_dump(document), "p.yml", Path("/nowhere"), environ={})
+    except ConfigErrors:
+        return
+    assert load_config(config.text, "p.yml", Path("/nowhere"), environ={}).text == config.text
+
+
+@pytest.mark.parametrize("nothing", ["", "null", "''"])
+def test_an_alertmanager_without_a_scheme_is_reached_by_the_default_one(nothing: str) -> None:
+    head = "alerting:\n  alertmanagers:\n  - path_prefix: /am\n"
+    text = f"{head}    scheme: {nothing}\n    timeout:\n    api_version: null\n"
+    config = load_config(text, "p.yml", Path("/nowhere"), environ={})
+    assert config.text == load_config(head, "p.yml", Path("/nowhere"), environ={}).text
+    assert "scheme: http\n" in config.text
 
 
 @settings(max_examples=100, deadline=None)

@@ -352,8 +352,13 @@ def check_scrape(made: Section, reading: Reading) -> None:
 
 
 def check_alertmanager(made: Section, reading: Reading) -> None:
+    """Prometheus takes an Alertmanager with nothing for a scheme, a timeout or a version, and then no alert
+    ever reaches it. Here that stands for the default.
+    """
     check_http_client(made, reading)
     _check_static_targets(made)
+    for key in ("scheme", "timeout", "api_version"):
+        made.values[key] = made[key] or made.schema.fields[key].absent
 
 
 def check_retention(made: Section, _reading: Reading) -> None:

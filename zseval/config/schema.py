@@ -445,12 +445,14 @@ def sections(schema: Schema, check: Check | None = None, *, null: str = "") -> K
 
 
 def to_plain(made: Section | None) -> dict[str, Any] | None:
-    """The section as plain values for writing back, empty ones left out, secrets hidden."""
+    """The section as plain values for writing back, secrets hidden. Empty ones are left out, but where that
+    would mean something else.
+    """
     if made is None:
         return None
     plain: dict[str, Any] = {}
     for key, each in made.schema.fields.items():
         value = made.values[key]
-        if value != each.kind.zero or each.always:
+        if value != each.kind.zero or value != each.absent or each.always:
             plain[key] = each.kind.plain(value)
     return plain
