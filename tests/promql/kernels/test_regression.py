@@ -157,6 +157,13 @@ def test_equal_values_have_no_slope_at_all(value: float, before: list[float]) ->
     assert predict_linear(narrow, np.array([1e6]))[0][0, 0] == value
 
 
+@pytest.mark.parametrize("rows", [5, 60])
+def test_what_lies_too_far_ahead_is_infinite(rows: int) -> None:
+    values = [1e9 * row for row in range(rows)]
+    with np.errstate(all="raise"):
+        assert predict_linear(one_series(values), np.array([1e305]))[0][0, 0] == math.inf
+
+
 @pytest.mark.parametrize("value", [math.inf, -math.inf])
 def test_infinities_have_no_line(value: float) -> None:
     assert math.isnan(deriv(one_series([value] * 3))[0][0, 0])

@@ -75,7 +75,7 @@ def fit(samples: Samples, lo: Rows, hi: Rows, ends: Times, ahead: Values | None)
     lo, hi: intp[K] or intp[S, K].  ends: int64[K], ms.
     """
     found = np.empty((len(samples.values), len(ends)))
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         for rows, some in _chunks(samples):
             own = (lo, hi) if lo.ndim == 1 else (lo[rows], hi[rows])
             _fit_chunk(found[rows], some, *own, ends, ahead)
