@@ -104,12 +104,10 @@ def _one_by_one(
     far = edges.reaches_far
     if far.any():
         own |= far[gaps.phases.of]
-    own &= counts >= 2
-    cells = np.flatnonzero(own)
-    if not len(cells):
+    series, steps = places(own & (counts >= 2))
+    if not len(series):
         return
-    series = cells // own.shape[1]
-    steps = cells - series * own.shape[1]
+    cells = series * own.shape[1] + steps
     times, lo = gaps.phases.times, gaps.lo.take(steps)
     source = gaps.phases.of.take(series) * times.shape[1]  # where its times begin
     first = times.take(source + gaps.missing.first_rows(series, lo))
